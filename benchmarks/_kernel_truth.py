@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +21,11 @@ LARGE = 8 * MIB  # a mapping of this size belongs to a load
 def own_cpu_s() -> float:
     """Return the CPU seconds of all living threads of this process, in nanoseconds (/proc/PID/task/TID/schedstat)."""
     return sum(int(path.read_text().split()[0]) for path in Path("/proc/self/task").glob("*/schedstat")) / 1e9
+
+
+def not_running_s() -> float:
+    """Return the time without the CPU seconds of this thread: it grows while one that never sleeps waits for a CPU."""
+    return time.perf_counter() - time.thread_time()
 
 
 def resident_mib(pid: int | str) -> float:

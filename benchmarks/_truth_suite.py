@@ -97,6 +97,13 @@ def test_burns_little(around: Around) -> None:
     burn(0.01)
 
 
+@pytest.mark.stress(cpu=os.cpu_count())
+def test_waits_for_a_cpu(note: Note) -> None:
+    before = kernel.not_running_s()
+    burn(0.5)
+    note("cpu_wait_s", kernel.not_running_s() - before)
+
+
 @pytest.mark.usefixtures("slow_borders")
 def test_waits(note: Note) -> None:
     note("setup_s", 0.2)

@@ -126,7 +126,17 @@ PHASE_STARTS = tuple(
     Column(f"{phase}_start_s", "s", f"Start of {what}, as time since the start of the attempt.", 6)
     for phase, what in zip(PHASES, ("the set-up phase", "the call phase", "the teardown phase"), strict=True)
 )
-COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY, *CONSTRAINED, *PHASE_STARTS)
+_WAITED = (
+    Column(
+        "cpu_wait_s",
+        "s",
+        "Time for which the thread that runs the tests was runnable and waited for a CPU during the attempt, including "
+        "throttling by a control group, without the time to apply loads, other threads and child processes (Linux: "
+        "schedstat).",
+        6,
+    ),
+)
+COLUMNS = (*_WHICH, *EXACT, *_CIRCUMSTANCES, *_SAMPLED, *MEMORY, *CONSTRAINED, *PHASE_STARTS, *_WAITED)
 
 
 class PhaseUsage(NamedTuple):
@@ -292,8 +302,9 @@ def properties(
     load: str,
     budget: str = "",
     constraints: ConstraintFigures = ConstraintFigures(),  # noqa: B008 - it is immutable
+    cpu_wait_s: float | None = None,
 ) -> list[tuple[str, object]]:
-    """Return some figures for other reports: CPU seconds, memory, load and constraints, the verdict on the budget.
+    """Return some figures for other reports: of the CPU and of memory, load and constraints, the verdict on the budget.
 
     Args:
         exact: The figures of `EXACT`.
@@ -301,6 +312,7 @@ def properties(
         load: All loads that it ran under.
         budget: The verdict on its budget.
         constraints: The constraints that it ran under.
+        cpu_wait_s: Seconds for which it waited for a CPU.
     """
     user, system, children, peak, children_peak, *_ = exact
     _, _, grown, kept = memory
@@ -308,6 +320,8 @@ def properties(
     figures: list[tuple[str, object]] = []
     if user is not None and system is not None:
         figures.append(("twin_cpu_s", round(user + system, 6)))  # of most tests another one
+    if cpu_wait_s is not None:
+        figures.append(("twin_cpu_wait_s", round(cpu_wait_s, 6)))
     if children is not None:
         figures.append(interned_property("twin_children_cpu_s", round(children, 6)))
     if peak is not None:

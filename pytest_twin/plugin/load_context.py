@@ -35,6 +35,7 @@ def load_around_test(
 
     applied: list[AppliedLoad] = []
     played = nullcontext() if plan is None else _play(attempt, recording, plan, applied)
+    attempt.pause_cpu_wait()
     try:
         with played:
             for load in loads:
@@ -43,8 +44,13 @@ def load_around_test(
             with recording.under_load(Load.merged(loads), test=attempt.nodeid) as around:
                 applied += around
                 _fail_on_shortfall(each for each in applied if each.failure)
-                yield
+                attempt.resume_cpu_wait()
+                try:
+                    yield
+                finally:
+                    attempt.pause_cpu_wait()
     finally:
+        attempt.resume_cpu_wait()
         attempt.applied_loads = applied
     _fail_on_shortfall(applied)
 

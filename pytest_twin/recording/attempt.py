@@ -60,6 +60,9 @@ class RecordedAttempt:
     _memory = UNKNOWN_MEMORY
     _earlier_peak: int | None = None  # of memory, before the kernel's mark was reset
     _resident_before: int | None = None
+    _waited_before: int | None = None  # nanoseconds, for a CPU
+    _wait_paused: int | None = None
+    _cpu_wait_s: float | None = None
     _constraints = NO_CONSTRAINTS
     _children = NO_CHILDREN
     _border: ConstraintBorder | None = None
@@ -74,7 +77,7 @@ class RecordedAttempt:
         self.began = self._ended = now - clock.began
         self.id, self._cell, self._stamp = recording.new_id("t"), cell(nodeid), clock.stamp(self.began)
         try:
-            self._resident_before, self._children = recording.process_counters.begin_test(now)
+            self._resident_before, self._children, self._waited_before = recording.process_counters.begin_test(now)
             self._border = recording.constraints.begin_attempt()
         except Exception as error:  # noqa: BLE001 - it must not reach the test
             recording.guard.report(error)
@@ -131,6 +134,17 @@ class RecordedAttempt:
         """Add a load to the text of those that it runs under."""
         self.load = f"{self.load} {load}".strip()
 
+    def pause_cpu_wait(self) -> None:
+        """Stop to count how long it waits for a CPU, where a load begins or ends."""
+        self._wait_paused = self._recording.process_counters.cpu_wait_ns()
+
+    def resume_cpu_wait(self) -> None:
+        """Count on, if that was paused."""
+        paused, self._wait_paused = self._wait_paused, None
+        now = None if paused is None else self._recording.process_counters.cpu_wait_ns()
+        if paused is not None and now is not None and self._waited_before is not None:
+            self._waited_before += now - paused
+
     def start_usage(self, budget: Budget) -> BudgetUsage:
         """Begin to count what the body uses, for the limits of a budget."""
         from pytest_twin.recording.budget_usage import OF_MEMORY, BudgetUsage
@@ -178,14 +192,14 @@ class RecordedAttempt:
     def finish(self) -> list[tuple[str, object]]:
         """Compute its figures so far, and return those that pytest's reports carry as properties."""
         recording, before = self._recording, self._resident_before
-        after, children, usage = None, UNKNOWN_CHILDREN, figures.UNKNOWN_USAGE
+        after, children, waited, usage = None, UNKNOWN_CHILDREN, None, figures.UNKNOWN_USAGE
         for borders in self.borders.values():
             if len(borders) < 2:  # an interrupt kept its end from being read
                 borders.append((time.monotonic(), read_self()))
         try:
             recording.reopen_files()
             counters = recording.process_counters
-            after, children = counters.end_test()
+            after, children, waited = counters.end_test()
             usage = counters.usage(self.borders.values())
             if self._border is not None:
                 self._constraints = recording.constraints.figures_since(self._border)
@@ -196,9 +210,11 @@ class RecordedAttempt:
             after = None
         self._memory = figures.ResidentBytes(before, self._earlier_peak, after).figures()
         self._exact = figures.exact_figures(usage, self._children, children, self._memory[0])
+        if waited is not None and self._waited_before is not None:
+            self._cpu_wait_s = (waited - self._waited_before) / 1e9
         self._ended = time.monotonic() - recording.clock.began
         verdict = self._verdict() if self.verdicts else ""
-        return figures.properties(self._exact, self._memory, self.load, verdict, self._constraints)
+        return figures.properties(self._exact, self._memory, self.load, verdict, self._constraints, self._cpu_wait_s)
 
     def end(self, *, keep: bool) -> None:
         """Write its row and its end, unless this process is a fork that the test made.
@@ -233,5 +249,6 @@ class RecordedAttempt:
             None if set_up is None else set_up[0][0] - zero,
             None if call is None else call[0][0] - zero,
             None if teardown is None else teardown[0][0] - zero,
+            self._cpu_wait_s,
         )  # fmt: skip
         return CELLS.line(values) + "\n"

@@ -23,6 +23,7 @@ new_tuple = tuple.__new__  # makes a named tuple without a call of Python
 
 JUST_NOW_S = 0.01
 NO_READING: Reading = ()
+NOT_COUNTED = b"0 0 0\n"  # schedstat of a kernel without this accounting; a thread that runs had a time slice
 CURRENT_TEST = b"PYTEST_CURRENT_TEST"  # which pytest sets for each phase of a test
 BLOCK = 512
 if sys.platform == "win32":
@@ -50,6 +51,9 @@ class ProcessCounters:
         self._has_io = parse_io(read_bytes(f"{PROC}/self/io")) != (None, None)
         self._status = ReopeningProcFile("/proc/self/status", self._on_files_closed)
         self._statm = ReopeningProcFile("/proc/self/statm", self._on_files_closed)
+        self._schedstat = ReopeningProcFile("/proc/thread-self/schedstat", self._on_files_closed)
+        if self._schedstat.read() == NOT_COUNTED:
+            self._schedstat.close()
         self._has_children_files = numbers_agree(PROC) and os.path.exists(f"{PROC}/self/task")
         self._children: dict[str, ReopeningProcFile] = {}  # of each thread
         self._processes = LinuxTree()
@@ -63,11 +67,13 @@ class ProcessCounters:
         except OSError:
             self._clear_refs = None
         self._is_reset = self._clear_refs is not None
-        files = self._statm.descriptor, self._newest.descriptor, self._clear_refs
+        files = self._statm.descriptor, self._schedstat.descriptor, self._newest.descriptor, self._clear_refs
         self.descriptors = [each for each in files if each is not None]
 
-    def begin_test(self, now: float) -> tuple[int | None, ChildCounters]:
-        """Reset the peak of memory; return the resident memory and the counters of the children.
+    def begin_test(self, now: float) -> tuple[int | None, ChildCounters, int | None]:
+        """Reset the peak of memory; return the resident memory, the counters of the children, and the wait for CPUs.
+
+        The wait is that of the thread that made this object, in nanoseconds, and None where the kernel does not count.
 
         Its files have to be open (`reopen_lost`). What was read of the children just now, at the end of the test
         before, is not read again: living children take some time.
@@ -77,11 +83,19 @@ class ProcessCounters:
         """
         self._reset_peak_now()
         children = self._last if now - self._read_at <= JUST_NOW_S else self._children_now()
-        return self._resident_now(), children
+        resident, schedstat = self._resident_now(), self._schedstat.open_start()
+        return resident, children, int(schedstat.split(None, 2)[1]) if schedstat else None
 
-    def end_test(self) -> tuple[int | None, ChildCounters]:
+    def end_test(self) -> tuple[int | None, ChildCounters, int | None]:
         """Return the same figures at the end of a test, when its files are open (`reopen_lost`)."""
-        return self._resident_now(), self._children_now()
+        schedstat = self._schedstat.open_start()
+        waited = int(schedstat.split(None, 2)[1]) if schedstat else None
+        return self._resident_now(), self._children_now(), waited
+
+    def cpu_wait_ns(self) -> int | None:
+        """Return the same wait for CPUs, at any time."""
+        schedstat = self._schedstat.read()
+        return int(schedstat.split(None, 2)[1]) if schedstat else None
 
     def usage(self, borders: Iterable[Sequence[Border]]) -> PhaseUsage:
         """Return what this process used between two borders each, for all of them together."""
@@ -235,7 +249,7 @@ class ProcessCounters:
     def close(self) -> None:
         """Close all files."""
         self._processes.close()
-        for kept in (self._status, self._statm, self._newest, *self._children.values()):
+        for kept in (self._status, self._statm, self._schedstat, self._newest, *self._children.values()):
             kept.close()
         if self._clear_refs is not None:
             self._clear_refs.close()

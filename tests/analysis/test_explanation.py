@@ -28,6 +28,38 @@ def test_a_machine_that_others_keep_busy_is_told_with_the_share_of_others_and_th
     )
 
 
+def test_the_wait_of_the_test_itself_is_told_in_place_of_that_of_any_task():
+    busy = during(cpu_percent=100, pressure_cpu_percent=88)
+    assert explain(row(cpu_wait_s="0.8"), busy) == (
+        "machine 100 % busy, 100 % of it others; the test used 10 ms CPU in 1.01 s; "
+        "its thread waited for a CPU 79 % of the time"
+    )
+
+
+def test_a_test_that_hardly_waited_on_a_busy_machine_says_so():
+    assert explain(row(cpu_wait_s="0.02"), during(cpu_percent=100, pressure_cpu_percent=88)) == (
+        "machine 100 % busy, 100 % of it others; 88 % of the time some task waited for a CPU; "
+        "the test used 10 ms CPU in 1.01 s; its thread waited for a CPU 2 % of the time"
+    )
+
+
+def test_a_test_that_waited_on_a_machine_that_was_not_busy_says_so():
+    said = "the test used 10 ms CPU in 1.01 s"
+    waited = f"{said}; its thread waited for a CPU 50 % of the time"
+    assert explain(row(cpu_wait_s="0.5"), during()) == f"machine 12 % busy; {waited}"
+    assert explain(row(cpu_wait_s="0.5"), {}).startswith(f"{waited}; too few samples")
+    assert explain(row(cpu_wait_s="0.1"), during()) == f"nothing unusual; machine 12 % busy; {said}"
+
+
+def test_a_wait_that_was_partly_between_the_phases_is_no_more_than_all_of_the_time():
+    assert explain(row(cpu_wait_s="1.02"), during()).endswith("; its thread waited for a CPU 100 % of the time")
+
+
+def test_the_wait_of_a_short_test_is_not_told_since_it_may_be_that_of_pytest_between_its_phases():
+    assert explain(row(call_s="0.04", cpu_wait_s="0.03"), during()).startswith("nothing unusual; ")
+    assert "waited" not in explain(row(call_s="0.04", cpu_wait_s="0.03"), during(cpu_percent=100))
+
+
 def test_the_applied_load_and_others_are_told_apart():
     samples = during(cpu_percent=100, stress_cpu_percent=70, pressure_cpu_percent=90)
     said = explain(row(load="cpu=8"), samples)

@@ -69,8 +69,10 @@ def test_the_cells_have_the_decimals_that_their_counters_have():
 
 def test_reports_get_the_cpu_the_peaks_and_the_load():
     exact = [1.5, 0.25, 2.0, 50.0, None, 1.0, 1.5, 12, 0]
-    assert properties(exact, ResidentBytes(30 * MIB, 50 * MIB, 29 * MIB).figures(), "cpu=1") == [
+    memory = ResidentBytes(30 * MIB, 50 * MIB, 29 * MIB).figures()
+    assert properties(exact, memory, "cpu=1", cpu_wait_s=0.1234567) == [
         ("twin_cpu_s", 1.75),
+        ("twin_cpu_wait_s", 0.123457),
         ("twin_children_cpu_s", 2.0),
         ("twin_peak_memory_MB", 50.0),
         ("twin_memory_growth_MB", 20.0),

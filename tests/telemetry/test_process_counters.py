@@ -396,3 +396,43 @@ def test_children_and_theirs_are_no_orphans(meter, burnt):
     began = seconds_since_boot(), meter.reaped_by_ancestors_s()
     burnt(GRANDCHILD)
     assert meter.orphans_cpu_s(*began) < math.inf
+
+
+def waited_ns() -> int:
+    """How long this thread has waited for a CPU."""
+    with open("/proc/thread-self/schedstat") as file:
+        return int(file.read().split()[1])
+
+
+@linux
+def test_the_wait_for_a_cpu_is_that_of_the_thread_that_runs_the_tests():
+    found = []
+
+    def run_tests() -> None:
+        burn(0.1)
+        meter = ProcessCounters()
+        found.append((waited_ns(), meter.begin_test(0.0)[2], waited_ns()))
+        found.append((waited_ns(), meter.end_test()[2], waited_ns()))
+        meter.close()
+
+    thread = threading.Thread(target=run_tests)
+    thread.start()
+    thread.join()
+    assert len(found) == 2
+    assert all(least <= ours <= most for least, ours, most in found)
+
+
+@pytest.mark.parametrize(
+    ("schedstat", "waited"), [("93 2000 1\n", 2000), ("0 0 1\n", 0), ("0 0 0\n", None), (None, None)],
+    ids=["waited", "just begun", "not counted", "no such file"],
+)  # fmt: skip
+def test_a_kernel_that_counts_no_waits_tells_no_zero(tmp_path, monkeypatch, schedstat, waited):
+    def opened(path, lost):
+        return ReopeningProcFile(str(tmp_path / "schedstat") if path.endswith("schedstat") else path, lost)
+
+    if schedstat is not None:
+        (tmp_path / "schedstat").write_text(schedstat)
+    monkeypatch.setattr(meters, "ReopeningProcFile", opened)
+    meter = ProcessCounters()
+    assert (meter.begin_test(0.0)[2], meter.end_test()[2]) == (waited, waited)
+    meter.close()

@@ -18,7 +18,8 @@ Figures = Mapping[str, ColumnFigures]
 
 NOTHING_UNUSUAL = "nothing unusual"
 BUSY = 90.0  # % of all CPUs: above it, a task that becomes runnable rarely finds a CPU at once
-CPU_WAITED = 25.0  # % of the time (PSI): at a lower share, waits are those of any two tasks that meet
+CPU_WAITED = 25.0  # % of the time, by the test or (PSI) by any task: lower shares are those of any two tasks that meet
+LEAST_RAN_S = 0.05  # of a shorter test, most of its wait may be that of pytest between its phases
 WORTH_NAMING = 10.0  # % of what was busy: a smaller part did not make the machine busy
 STOLEN = 10.0  # % of the CPU time; hosts that are not overbooked show a few
 THROTTLED = 0.1  # of the time of the test: a smaller wait is within the noise of its duration
@@ -46,9 +47,10 @@ def explain(test: Row, samples: Figures, passes: Sequence[Row] = ()) -> str:
     """
     known = {name: each for name, each in samples.items() if each.covered >= LEAST_COVERED}
     found = [*_memory(test, known, samples), *_throttled(test, known), *_cpu(test, known), *_disk(known)]
-    facts = [*_slower(test, passes), *_own(test)]
+    facts = [*_slower(test, passes), *_own(test, is_busy=_mean(known, "cpu_percent") >= BUSY)]
     if not found:
-        found = [NOTHING_UNUSUAL if known else f"{NOTHING_UNUSUAL} in its counters", *_machine(known)]
+        nothing = NOTHING_UNUSUAL if known else f"{NOTHING_UNUSUAL} in its counters"
+        found = [*([nothing] if (_own_wait(test) or 0.0) < CPU_WAITED else []), *_machine(known)]
     if "cpu_percent" not in known:
         facts.append("too few samples in its time to tell what the machine did then")
         if "cpu_percent" in samples:
@@ -88,7 +90,7 @@ def _cpu(test: Row, known: Figures) -> Iterator[str]:
     busy, waited = _mean(known, "cpu_percent"), _mean(known, "pressure_cpu_percent")
     if busy >= BUSY:
         yield f"machine {busy:.0f} % busy{_shares(test, known, busy)}"
-        if waited >= CPU_WAITED:
+        if waited >= CPU_WAITED > (_own_wait(test) or 0.0):
             yield f"{waited:.0f} % of the time some task waited for a CPU"
     if (stolen := _mean(known, "cpu_steal_percent")) >= STOLEN:
         yield f"the hypervisor gave {stolen:.0f} % of the CPU time to other guests"
@@ -123,10 +125,13 @@ def _slower(test: Row, passes: Sequence[Row]) -> Iterator[str]:
             yield f"it took {ran / usual:.1f} times as long as the median of its {len(known):,} passes"
 
 
-def _own(test: Row) -> Iterator[str]:
-    used, ran = _cpu_s(test), _ran_s(test)
+def _own(test: Row, *, is_busy: bool) -> Iterator[str]:
+    """Yield what the test used, and how long it waited where that is long or where one would expect it to be."""
+    used, ran, waited = _cpu_s(test), _ran_s(test), _own_wait(test)
     if used is not None and ran is not None:
         yield f"the test used {format_duration(used)} CPU in {format_duration(ran)}"
+    if waited is not None and (is_busy or waited >= CPU_WAITED):
+        yield f"its thread waited for a CPU {waited:.0f} % of the time"
 
 
 def _machine(known: Figures) -> Iterator[str]:
@@ -147,6 +152,12 @@ def _ran_s(test: Row) -> float | None:
     """Return the wall time of the phases of a test: without the time in which a load was applied."""
     found = [seconds for name in ("setup_s", "call_s", "teardown_s") if (seconds := _number(test, name)) is not None]
     return sum(found) if found else None
+
+
+def _own_wait(test: Row) -> float | None:
+    """Return the share of its time in which the test waited for a CPU, in %; None where it is not known."""
+    waited, ran = _number(test, "cpu_wait_s"), _ran_s(test)
+    return min(100 * waited / ran, 100.0) if waited is not None and ran is not None and ran >= LEAST_RAN_S else None
 
 
 def _cpu_s(test: Row) -> float | None:
