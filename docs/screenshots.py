@@ -35,8 +35,8 @@ class Picture(NamedTuple):
 
 
 PICTURES = (
-    Picture("report-light", "light", 1200, 900),
-    Picture("report-dark", "dark", 1200, 900),
+    Picture("report-light", "light", 1200, 930),
+    Picture("report-dark", "dark", 1200, 930),
     Picture("report-tests", "light", 1200, 520, "#tests"),
 )
 
