@@ -418,9 +418,19 @@ def test_throttled_time_and_the_wait_for_cpus_have_columns_where_they_are_known(
     made.test("t.py::test_a", 0, 2.9, throttled_s=0.8).test("t.py::test_b", 3.1, 5.5).test("t.py::test_c", 5.5, 5.6)
     text = page(made.summary())
     tests = data_of(text)["tests"]
-    assert (tests["throttled"], tests["waited"]) == ([0.8, None, None], [10, 80, None])
-    assert all(f'data-column="{name}"' in text for name in ("throttled", "waited"))
-    assert not any(f'data-column="{name}"' in busy for name in ("throttled", "waited", "kept"))
+    assert (tests["throttled"], tests["pressure"]) == ([0.8, None, None], [10, 80, None])
+    assert all(f'data-column="{name}"' in text for name in ("throttled", "pressure"))
+    assert not any(f'data-column="{name}"' in busy for name in ("throttled", "waited", "pressure", "kept"))
+
+
+def test_the_wait_of_a_test_itself_is_shown_in_place_of_the_pressure_of_its_host(tmp_path):
+    made = MadeRun(tmp_path).sampled(6, pressure_cpu_percent=10)
+    made.test("t.py::test_a", 0, 2.9, "failed", cpu_wait_s=1.25).test("t.py::test_b", 3.1, 5.5)
+    text = page(made.summary())
+    assert data_of(text)["tests"]["waited"] == [1.25, None]
+    assert 'data-column="waited"' in text
+    assert 'data-column="pressure"' not in text
+    assert re.search(r"<dt>CPU wait</dt>\s*<dd[^>]*>1\.25 s</dd>", part(text, "failures"))
 
 
 def test_repetitions_that_pytest_does_not_report_are_no_failures_of_the_run(tmp_path):

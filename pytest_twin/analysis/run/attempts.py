@@ -44,6 +44,7 @@ class AttemptSummary(NamedTuple):
         budget: ``ok``, or the limits that were exceeded or inconclusive; empty without a budget.
         host: Its host; empty for pytest's own.
         throttled_s: Time for which constraints on CPU time made it wait.
+        cpu_wait_s: Time for which its thread waited for a CPU.
     """
 
     nodeid: str
@@ -66,6 +67,7 @@ class AttemptSummary(NamedTuple):
     budget: str
     host: str = ""
     throttled_s: float | None = None
+    cpu_wait_s: float | None = None
 
     @property
     def end_s(self) -> float:
@@ -96,16 +98,16 @@ def attempts(tests: pd.DataFrame, since: TimeOrigin, spans: Sequence[RunSpan]) -
     cpu = _sum_known(tests, ("cpu_user_s", "cpu_system_s"), ("children_cpu_s",))
     names = ("nodeid", "attempt", "worker", "outcome", "duration_s", "setup_s", "call_s", "teardown_s",
              "peak_memory_MB", "memory_growth_MB", "memory_kept_MB", "read_MB", "written_MB", "load", "folder",
-             "budget", "host", "constraint", "throttled_s")  # fmt: skip
+             "budget", "host", "constraint", "throttled_s", "cpu_wait_s")  # fmt: skip
     columns = [_cells(tests, name) for name in names]
     found = [
         AttemptSummary(
             nodeid or "", int(number or 1), worker or "", outcome or "", start, duration or 0.0, setup, call, teardown,
             used, peak, growth, kept, read, written, circumstances(load or "", constraint or ""), folder or "",
-            budget or "", host or "", throttled,
+            budget or "", host or "", throttled, waited,
         )
         for start, used, nodeid, number, worker, outcome, duration, setup, call, teardown, peak, growth, kept, read,
-        written, load, folder, budget, host, constraint, throttled
+        written, load, folder, budget, host, constraint, throttled, waited
         in zip(seconds(tests, since).tolist(), cpu, *columns, strict=True)
     ]  # fmt: skip
     unrecorded = [span for span in spans if span.type == event.TEST and (span.state == UNFINISHED or not found)]

@@ -90,6 +90,7 @@ def _figures(attempt: AttemptSummary) -> Iterator[tuple[str, str | None]]:
     for phase, seconds in (("set-up", attempt.setup_s), ("call", attempt.call_s), ("teardown", attempt.teardown_s)):
         yield phase, None if seconds is None else format_duration(seconds)
     yield "CPU time", None if attempt.cpu_s is None else format_duration(attempt.cpu_s)
+    yield "CPU wait", None if attempt.cpu_wait_s is None else format_duration(attempt.cpu_wait_s)
     yield "memory growth", None if attempt.memory_growth_MB is None else format_change(attempt.memory_growth_MB)
     yield "memory kept", None if attempt.memory_kept_MB is None else format_change(attempt.memory_kept_MB)
     yield "peak memory", None if attempt.peak_memory_MB is None else format_size(attempt.peak_memory_MB)

@@ -40,7 +40,8 @@ COLUMNS = (
     TableColumn("cpu", "CPU time", "cpu", is_number=True),
     TableColumn("memory", "Memory growth", "memory", is_number=True),
     TableColumn("kept", "Memory kept", "kept", is_number=True),
-    TableColumn("waited", "CPU pressure", "waited", is_number=True),
+    TableColumn("waited", "CPU wait", "waited", is_number=True),
+    TableColumn("pressure", "CPU pressure", "pressure", is_number=True),
     TableColumn("throttled", "Throttled", "throttled", is_number=True),
     TableColumn("peak", "Peak memory", "peak", is_number=True),
     TableColumn("written", "Written", "written", is_number=True),
@@ -56,6 +57,7 @@ OPTIONAL = {  # the value that each of these columns needs
     "memory": "memory_growth_MB",
     "cpu": "cpu_s",
     "budget": "budget",
+    "waited": "cpu_wait_s",
     "throttled": "throttled_s",
     "kept": "memory_kept_MB",
 }
@@ -82,7 +84,7 @@ class TestsTable:
 
     def __init__(self, summary: RunSummary) -> None:
         self._summary = summary
-        self._waited = summary.woven(_waited)
+        self._pressure = summary.woven(_pressure)
 
     def data(self, lanes: Sequence[int], details: Mapping[int, str]) -> dict[str, Any]:
         """Return the figures of the tests, a list for each column."""
@@ -99,7 +101,8 @@ class TestsTable:
             "cpu": [_rounded(attempt.cpu_s, 4) for attempt in found],
             "memory": [_rounded(attempt.memory_growth_MB, 3) for attempt in found],
             "kept": [_rounded(attempt.memory_kept_MB, 3) for attempt in found],
-            "waited": [_rounded(share, 0) for share in self._waited],
+            "waited": [_rounded(attempt.cpu_wait_s, 4) for attempt in found],
+            "pressure": [_rounded(share, 0) for share in self._pressure],
             "throttled": [_rounded(attempt.throttled_s, 4) for attempt in found],
             "peak": [_rounded(attempt.peak_memory_MB, 1) for attempt in found],
             "written": [_rounded(attempt.written_MB, 3) for attempt in found],
@@ -127,6 +130,8 @@ class TestsTable:
         sentence = f"{describe_attempts(self._summary)}. CPU time is that of the test process and its children"
         sentence += "; the small curve shows the tests' share of the host in blue and the whole host as a line."
         if self._has("waited"):
+            sentence += " CPU wait is the time for which the thread of the test was runnable and had no CPU."
+        if self._has("pressure"):
             sentence += " CPU pressure is the share of its time in which some task of the host waited for a CPU."
         if is_repeated(self._summary):
             sentence += " Of a test that ran several times, figures are medians, and bars show how long each run took."
@@ -139,8 +144,8 @@ class TestsTable:
             return len(summary.times) > 0
         if name == "on":
             return len(summary.hosts) > 0
-        if name == "waited":
-            return any(share is not None for share in self._waited)
+        if name == "pressure":  # it is of all tasks, and tells less than the wait of the test itself
+            return not self._has("waited") and any(share is not None for share in self._pressure)
         if name == "peak":  # it is of all that the process held; what the test added is not known of an old run
             return not summary.tells_growth and any(attempt.peak_memory_MB for attempt in summary.attempts)
         return name not in OPTIONAL or any(getattr(attempt, OPTIONAL[name]) for attempt in summary.attempts)
@@ -166,7 +171,7 @@ def _head(column: TableColumn) -> Markup:
     )  # fmt: skip
 
 
-def _waited(summary: RunSummary) -> list[float | None]:
+def _pressure(summary: RunSummary) -> list[float | None]:
     return waits(summary.attempts, summary.times, _column(summary, PRESSURE), SELDOM_S)
 
 

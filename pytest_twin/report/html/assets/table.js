@@ -8,7 +8,7 @@
   const [back, forth] = ["back", "on"].map((name) => document.getElementById("tests-" + name));
   const on = (number) => (tests.on ? tests.on[number] : "");
   const isBad = (number) => TWIN.bad.includes(TWIN.outcomes[tests.outcome[number]]);
-  const FIGURES = ["duration", "cpu", "memory", "kept", "waited", "throttled", "peak", "written"];
+  const FIGURES = ["duration", "cpu", "memory", "kept", "waited", "pressure", "throttled", "peak", "written"];
 
   // A row is a test: all runs of it on one host. It stands for its first failure, or for its first run.
   const runsOf = new Map();
@@ -86,7 +86,7 @@
       nodeid: [id, many], outcome: [element("span", { className: "badge " + group.outcome, textContent: group.outcome })],
       on: [group.on], worker: [group.worker], start: ["+" + lasting(group.start)], duration: [lasting(group.duration)],
       cpu: [lasting(group.cpu)], memory: [change(group.memory)], kept: [change(group.kept)], peak: [size(group.peak)], written: [size(group.written)],
-      waited: [group.waited === null ? null : group.waited + " %"], throttled: [lasting(group.throttled)],
+      waited: [lasting(group.waited)], pressure: [group.pressure === null ? null : group.pressure + " %"], throttled: [lasting(group.throttled)],
       load: [group.load], budget: [group.budget && element("span", { className: "clamp", title: group.budget, textContent: group.budget })], curve: [isMany ? bars(group) : spark(chosen)], show: [zoom],
     };
     const made = element("tr", {});
