@@ -96,7 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings = config.stash[SETTINGS] = _settings(config, config.option)
     if settings.dry_run:
         config.option.dist = "no"  # before pytest-xdist reads it: nobody sees what its workers print
-    _check_needs(settings)
+    _check_needs(config, settings)
     _check_limit(settings)
     config.stash[SESSION_STRESS] = _session_stress(settings)
     config.stash[SESSION_CONSTRAINT] = _session_constraint(config, settings)
@@ -336,7 +336,7 @@ def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config,
     base_dir = config.invocation_params.dir
     dropped = run.recording.dropped + run.dropped_by_workers
     folder, sampled = run.recording.folder, run.recording.sampler_stats
-    warned = _shown_warnings(terminalreporter)
+    warned = _shown_warnings(terminalreporter) | set(run.strict_error.replace(" strict: ", ": ").splitlines())
     for line in summary(folder, sampled, dropped, base_dir, run.recording.overview, warned):
         terminalreporter.write_line(line)
     if run.schedule_cut:
@@ -385,10 +385,10 @@ def _settings(config: pytest.Config, given: argparse.Namespace) -> Settings:
         raise pytest.UsageError(f"twin: {error}") from None
 
 
-def _check_needs(settings: Settings) -> None:
-    """Reject an option without the one that it belongs to; in a configuration file it may stand alone."""
+def _check_needs(config: pytest.Config, settings: Settings) -> None:
+    """Reject an option without the one that it belongs to; in a file, as in addopts, it may stand alone."""
     for name, (other, reason) in options.NEEDS.items():
-        if name in settings.typed and not getattr(settings, other):
+        if not getattr(settings, other) and _is_typed(config, name):
             needed = f"{options.flag(other)} {options.OPTIONS[other].metavar}".strip()
             raise pytest.UsageError(f"{options.flag(name)}: {reason}; give {needed} too")
 

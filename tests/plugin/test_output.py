@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import subprocess
 import sys
@@ -160,6 +161,17 @@ def test_a_load_that_was_short_is_told_once_and_in_words(pytester, hidden):
         [r"disk=9000GB/s +1 +\d\.\d s  [\d.]+MB/s", f"    {short}"]
         if hidden
         else [rf".*TwinWarning: disk=9000GB/s: {short}", r"disk=9000GB/s +1 +\d\.\d s  [\d.]+MB/s \(see above\)"]
+    )
+
+
+def test_a_strict_load_of_a_schedule_that_failed_is_told_once(pytester):
+    pytester.makepyfile("import time\ndef test_it(): time.sleep(0.5)")
+    event = {"duration": "10s", "disk": "1MB/s", "directory": "/no/such/place", "strict": True}
+    pytester.path.joinpath("plan.json").write_text(json.dumps({"events": [event]}))
+    result = pytester.runpytest_subprocess("--twin-schedule=plan.json")
+    assert len([line for line in result.outlines if "is not a directory" in line]) == 1
+    result.stdout.re_match_lines(
+        ["ERROR: disk=1MB/s strict: .* is not a directory", r"disk=1MB/s +1 +\d\.\d s  \(see above\)"]
     )
 
 

@@ -240,3 +240,11 @@ def test_a_report_directory_that_another_run_has_is_a_usage_error(pytester, left
     assert sorted(path.name for path in left.folder.iterdir()) == before
     folder.release()
     pytester.runpytest_subprocess(*flags).assert_outcomes(passed=1)
+
+
+def test_an_option_of_addopts_may_stand_without_the_one_that_it_belongs_to(pytester):
+    pytester.makepyfile("def test_it(): pass")
+    pytester.makeini("[pytest]\naddopts = --twin-fail-on=cpu_seconds>10% --twin-flaky-time=5m")
+    pytester.runpytest("--twin").assert_outcomes(passed=1)
+    result = pytester.runpytest("--twin", "--twin-profile-time=5m")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
