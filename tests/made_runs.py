@@ -78,7 +78,8 @@ class MadeRun:
         tests = [column.name for column in attempt_row.COLUMNS]
         more = dict.fromkeys(name for row in self.tests for name in row if name not in tests)
         own, *others = self.samples
-        self._write("system_metrics_dataset.csv", SAMPLES, self.samples[own])
+        rare = dict.fromkeys(name for row in self.samples[own] for name in row if name not in SAMPLES)
+        self._write("system_metrics_dataset.csv", [*SAMPLES, *rare], self.samples[own])
         self._write("annotations.csv", [column.name for column in event.COLUMNS], self.events)
         self._write("tests.csv", [*tests, *more], self.tests)
         (self.folder / "fingerprint.json").write_text('{"cpu": {"model": "made up", "logical": 4}}', encoding="utf-8")

@@ -2,115 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from contextlib import suppress
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from made_runs import MadeRun, busy_run, run_of_two_hosts
+from opened_page import NEEDS_A_BROWSER, Page, luminance, webdriver
 from saved_runs import made, weighed
 
+import pytest_twin
 from pytest_twin.model.attempt_failure import AttemptFailure
 from pytest_twin.report.formats import summary_of
 from pytest_twin.report.html.page import page
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-exceptions = pytest.importorskip("selenium.common.exceptions")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-SWITCHES = ("headless=new", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking",
-            "disable-component-update", "disable-sync", "disable-dev-shm-usage", "hide-scrollbars")  # fmt: skip
-
-# The charts are drawn when the page has loaded, and again in the frame after the one that tells of their size.
-DRAWN = """
-const next = (frames) => frames ? requestAnimationFrame(() => next(frames - 1)) : done(), done = arguments[0];
-next(3);
-"""
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not both installed"),
-]
-
-
-class Page:
-    """An open report."""
-
-    def __init__(self, browser) -> None:
-        self.browser = browser
-
-    def open(self, path, width=1400, height=1000, *, is_phone=False, scheme="light"):
-        send = self.browser.execute_cdp_cmd
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone}
-        send("Emulation.setDeviceMetricsOverride", size)
-        send("Emulation.setTouchEmulationEnabled", {"enabled": is_phone})
-        send("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
-        self.browser.get("about:blank")
-        self.browser.get(path.as_uri())
-        self.browser.execute_async_script(DRAWN)
-        return self
-
-    def run(self, script, *words):
-        return self.browser.execute_script(script, *words)
-
-    def all(self, selector):
-        return self.browser.find_elements("css selector", selector)
-
-    def one(self, selector):
-        return self.browser.find_element("css selector", selector)
-
-    @property
-    def names(self):
-        return [cell.text for cell in self.all("#tests-table tbody td.c-nodeid b")]
-
-    @property
-    def view(self):
-        """From when to when the timeline shows, in seconds."""
-        box = self.one("#timeline-chart")
-        return float(box.get_attribute("data-from")), float(box.get_attribute("data-to"))
-
-    def choose(self, selector, value):
-        """Choose one of a list."""
-        self.one(f"{selector} option[value={value}]").click()
-
-    def press(self, selector, *keys):
-        self.run("arguments[0].focus()", self.one(selector))
-        self.browser.switch_to.active_element.send_keys(*keys)
-
-    def pointer(self):
-        return webdriver.ActionChains(self.browser, duration=20)
-
-    def chart_place(self, share, down=60):
-        """Offsets from the middle of the timeline to a share of its time."""
-        box = self.one("#timeline-chart .plot").rect
-        return round(84 + share * (box["width"] - 98) - box["width"] / 2), round(down - box["height"] / 2)
-
-    @property
-    def troubles(self):
-        return [line["message"] for line in self.browser.get_log("browser") if line["level"] == "SEVERE"]
-
-
-def started(options):
-    """A browser; the port that selenium finds for its driver may be taken by somebody else before the driver has it."""
-    for _ in range(4):
-        with suppress(exceptions.WebDriverException):
-            return webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for switch in (*SWITCHES, f"user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(f"--{switch}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = started(options)
-    driver.implicitly_wait(2)  # a busy machine may draw a page after it has loaded it
-    driver.set_script_timeout(120)
-    yield driver
-    driver.quit()
+pytestmark = NEEDS_A_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -238,22 +147,6 @@ def test_a_test_of_the_table_is_shown_in_the_timeline_and_leads_to_its_part(repo
     assert "test_broken" in report.one(f"article#{target} h3").text
 
 
-@pytest.mark.parametrize("width", [320, 390])
-def test_on_a_phone_nothing_is_wider_than_the_screen(browser, busy, width):
-    report = Page(browser).open(busy, width, 800, is_phone=True)
-    assert report.run("return document.documentElement.scrollWidth") <= width
-    assert report.one("#tests-sort").is_displayed()
-    assert report.one("#tests-table tbody td[data-label='Duration']").is_displayed()
-    assert report.troubles == []
-
-
-def luminance(text):
-    """Relative luminance of ``rgb(1, 2, 3)``, as WCAG has it."""
-    parts = [int(part) / 255 for part in text[text.index("(") + 1 : -1].split(",")[:3]]
-    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_background(browser, busy, scheme):
     report = Page(browser).open(busy, scheme=scheme)
@@ -266,15 +159,6 @@ def test_text_stands_out_from_its_background(browser, busy, scheme):
     assert (paper < 0.05) == (scheme == "dark")
     for ink in inks:
         assert (max(paper, ink) + 0.05) / (min(paper, ink) + 0.05) >= 4.5
-
-
-def test_on_paper_the_timeline_is_light_and_as_wide_as_the_paper(browser, busy):
-    report = Page(browser).open(busy, scheme="dark")
-    report.run("dispatchEvent(new Event('beforeprint'))")
-    assert report.run("return document.querySelector('#timeline-chart .main-svg').clientWidth") == 690
-    assert luminance(report.run("return getComputedStyle(document.querySelector('h1')).color")) < 0.05
-    report.run("dispatchEvent(new Event('afterprint'))")
-    assert luminance(report.run("return getComputedStyle(document.querySelector('h1')).color")) > 0.5
 
 
 def test_ten_thousand_tests_are_searched_sorted_and_turned_over(browser, many):
@@ -367,18 +251,6 @@ def test_a_long_name_of_a_lane_has_room_or_an_ellipsis(browser, tmp_path, is_pho
     assert [name.text for name in names][:2] == ["cache-of-the-cpu", "x" * 17 + "…"]
     left = report.one("#timeline-chart .plot").rect["x"]
     assert all(name.rect["x"] >= left for name in names)
-
-
-def test_nothing_is_wider_than_the_paper(browser, many):
-    report = Page(browser).open(many, width=700)
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    report.run("dispatchEvent(new Event('beforeprint'))")
-    wide = report.run("return document.documentElement.scrollWidth")
-    boxes = report.all(".scroll")
-    cut = [box.text for box in boxes if report.run("return arguments[0].scrollWidth > arguments[0].clientWidth", box)]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
-    assert wide <= 700
-    assert cut == []
 
 
 @pytest.fixture
@@ -474,21 +346,6 @@ def test_the_runs_of_a_test_are_one_row_with_their_number_their_median_and_a_bar
     assert report.troubles == []
 
 
-@pytest.mark.parametrize(("width", "is_phone"), [(1400, False), (390, True)])
-def test_the_correlations_fit_the_screen(browser, tmp_path, width, is_phone):
-    names = ("cpu_percent", "tests_cpu_percent", "stress_cpu_percent", "pressure_cpu_percent", "ram_used_percent",
-             "disk_read_MB", "disk_write_MB")  # fmt: skip
-    made = MadeRun(tmp_path).sampled(
-        20, **{name: lambda at, place=place: at**place % 7 for place, name in enumerate(names, 1)}
-    )
-    path = tmp_path / "report.html"
-    path.write_text(page(made.summary()), encoding="utf-8")
-    report = Page(browser).open(path, width, is_phone=is_phone)
-    assert len(report.all(".heat tbody tr")) == len(names)
-    box = report.one("[aria-label=Correlations]")
-    assert report.run("return arguments[0].scrollWidth <= arguments[0].clientWidth", box)
-
-
 def test_nothing_is_drawn_where_values_are_missing(browser, tmp_path):
     made = MadeRun(tmp_path).sampled(5, ram_used_percent=lambda at: "" if 1 < at < 4 else 50)
     path = tmp_path / "report.html"
@@ -508,3 +365,27 @@ def test_shares_are_drawn_up_to_the_machine_and_a_button_fits_them_to_their_valu
     report.one("[data-fit]").click()
     assert report.run(top) == pytest.approx(35.9 * 1.1)
     assert report.one("[data-fit]").get_attribute("aria-pressed") == "true"
+
+
+def test_a_copied_command_runs_the_test_again_under_the_same_conditions(browser, pytester):
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.parametrize("name", ["a 'b' $HOME `id`"])
+        def test_bad(name): assert 0
+
+        def test_good(): pass
+        """
+    )
+    pytester.runpytest_subprocess("--twin-stress=cpu=1 mem=8MiB", "--twin-report=html")
+    folder = pytester.path / "twin-report"
+    browser.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite"]})
+    Page(browser).open(folder / "report.html").one("[data-copy]").click()
+    copied = browser.execute_async_script("navigator.clipboard.readText().then(arguments[0], arguments[0])")
+    shutil.rmtree(folder)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    subprocess.run(["sh", "-c", copied], cwd=pytester.path, env={**os.environ, "PATH": path}, check=False)
+    (test,) = pytest_twin.load(folder).tests.itertuples()
+    assert (test.nodeid, test.outcome) == ("test_it.py::test_bad[a 'b' $HOME `id`]", "failed")
+    assert test.load == "cpu=1 mem=8MiB"
