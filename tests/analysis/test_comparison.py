@@ -319,3 +319,18 @@ def test_runs_without_tests_cannot_be_scaled():
     sides = (Side(name, [nothing], [{"": LAPTOP}]) for name in ("old", "new"))
     with pytest.raises(IncomparableError):
         compare(*sides, scale_by_speed=True)
+
+
+@pytest.mark.parametrize(
+    ("limit", "after", "kept", "words"),
+    [
+        ("cpu_seconds>10%", 1.0, True, "passed"),
+        ("cpu_seconds>10%", 1.5, False, "failed"),
+        ("read>10%", 1.5, None, "not judged"),
+    ],
+)
+def test_each_limit_is_kept_broken_or_not_judged(limit, after, kept, words):
+    limits = parse_limits([limit])
+    (found,) = limit_verdicts(compared(noisy(1, 10), noisy(2, 10, slower=after), limits))
+    assert found.is_kept is kept
+    assert f": {words}, " in found.text

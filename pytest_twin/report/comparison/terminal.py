@@ -51,6 +51,6 @@ def _print(comparison: Comparison, console: Console) -> None:
             print_line(console, f"  … and {len(listed.tests) - MOST} more")
     print_line(console, closing_line(comparison))
     for verdict in limit_verdicts(comparison):
-        print_line(console, f"  {verdict.text}", None if verdict.is_kept else "red")
+        print_line(console, f"  {verdict.text}", "red" if verdict.is_kept is False else None)
     for line in broken_limit_lines(comparison):
         print_line(console, line, "bold red")

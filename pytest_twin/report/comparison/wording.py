@@ -108,11 +108,11 @@ class AppliedLimit(NamedTuple):
 
     Attributes:
         text: The limit and the verdict in words.
-        is_kept: Whether no figure is over it.
+        is_kept: Whether no figure is over it; None where none was judged.
     """
 
     text: str
-    is_kept: bool
+    is_kept: bool | None
 
 
 def limit_verdicts(comparison: Comparison) -> Iterator[AppliedLimit]:
@@ -127,7 +127,7 @@ def limit_verdicts(comparison: Comparison) -> Iterator[AppliedLimit]:
             verdict = f"failed, {over:,} of {format_count(len(judged), 'figure')} over it"
         else:
             verdict = f"passed, {format_count(len(judged), 'figure')} within it"
-        yield AppliedLimit(f"limit {limit}: {verdict}", not over)
+        yield AppliedLimit(f"limit {limit}: {verdict}", not over if judged else None)
 
 
 def closing_line(comparison: Comparison) -> str:
@@ -135,7 +135,7 @@ def closing_line(comparison: Comparison) -> str:
     compared = len({each.test for each in comparison.differences} - {WHOLE})
     tests = len({each.test for each in comparison.changed})
     verdicts = list(limit_verdicts(comparison))
-    broken = sum(not each.is_kept for each in verdicts)
+    broken = sum(each.is_kept is False for each in verdicts)
     limits = f"{broken} of {format_count(len(verdicts), 'limit')} broken" if verdicts else "no limit given"
     return f"{format_count(compared, 'test')} compared, {tests:,} changed, {limits}"
 

@@ -17,18 +17,19 @@ if TYPE_CHECKING:
     from pytest_twin.analysis.run.run_summary import RunSummary
 
 MOST = 5  # lines of one kind
+LOOKS = {True: ("kept", "✓"), False: ("broken", "✗"), None: ("unjudged", "–")}  # noqa: RUF001 - as in the table of the gates
 
 
 class Threshold(NamedTuple):
     """A line about thresholds of one kind.
 
     Attributes:
-        is_kept: Whether they are kept.
+        is_kept: Whether they are kept; None where they could not be judged.
         text: The line.
         section: The section of the page with more.
     """
 
-    is_kept: bool
+    is_kept: bool | None
     text: str
     section: str
 
@@ -38,7 +39,7 @@ def thresholds(summary: RunSummary) -> Markup:
     lines = join(
         markup(
             '<li class="{}"><b>{}</b> <a href="#{}">{}</a></li>',
-            "kept" if each.is_kept else "broken", "✓" if each.is_kept else "✗", each.section, f"{each.text:.300}",
+            *LOOKS[each.is_kept], each.section, f"{each.text:.300}",
         )
         for each in (*_budgets(summary), *_limits(summary), *_gates(summary))
     )  # fmt: skip
