@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 collect_ignore = ["flaky"]  # its tests fail beside loads, which is their purpose: pytest examples/flaky
@@ -17,7 +19,8 @@ def pytest_configure(config):
 @pytest.hookimpl(optionalhook=True)  # the tests also run without pytest-twin
 def pytest_twin_event(event, config):
     if event.event == "abort":
-        config.stash.setdefault(aborted, []).append(f"{event.type} {event.target}: {event.detail}")
+        reason = json.loads(event.detail)["reason"] if event.detail.startswith("{") else event.detail
+        config.stash.setdefault(aborted, []).append(f"{event.type} {event.target}: {reason}")
 
 
 def pytest_terminal_summary(terminalreporter, config):

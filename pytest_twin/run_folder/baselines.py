@@ -159,7 +159,7 @@ def find(word: str, directory: Path, base_dir: Path) -> RunSet:
     paths = [path] if (path / TESTS).is_file() else [run.path for run in _runs(path)]
     if not paths:
         names = ", ".join(dict.fromkeys(run.name for run in runs))
-        known = f"saved: {names}" if names else "none is saved"
+        known = f"saved: {names}" if names else "none saved; --twin-save NAME saves one"
         raise BaselineError(f"{word}: neither a baseline in {directory} ({known}) nor a folder with {TESTS}")
     return RunSet(word, paths)
 

@@ -105,7 +105,10 @@ def test_the_names_of_tests_mean_nothing_to_markdown_or_html(twin, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["a", "nowhere"], "nowhere: neither a baseline in {} (none is saved) nor a folder with tests.csv"),
+        (
+            ["a", "nowhere"],
+            "nowhere: neither a baseline in {} (none saved; --twin-save NAME saves one) nor a folder with tests.csv",
+        ),
         (["last"], "last: no baseline is saved in {}; save a run with pytest --twin-save NAME"),
         (["a", "other"], "no test passed both in a and in other: nothing can be compared"),
     ],

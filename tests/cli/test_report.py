@@ -152,7 +152,8 @@ def test_a_report_compares_with_what_is_named(twin, tmp_path):
 def test_what_cannot_be_compared_is_one_clear_line(twin, tmp_path):
     made(tmp_path / "after", {"t.py::test_a": 0.3})
     made(tmp_path / "other", {"t.py::test_b": 0.3})
-    where = f"neither a baseline in {tmp_path / '.twin-baselines'} (none is saved) nor a folder with tests.csv"
+    known = f"{tmp_path / '.twin-baselines'} (none saved; --twin-save NAME saves one)"
+    where = f"neither a baseline in {known} nor a folder with tests.csv"
     assert twin("report", "after", "--compare", "main") == (f"Error: --compare: main: {where}\n", 1)
     said = "Error: --compare: no test passed both in other and in after: nothing can be compared\n"
     assert twin("report", "after", "--compare", "other") == (said, 1)

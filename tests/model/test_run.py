@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from made_runs import MadeRun, busy_run, run_of_two_hosts
+from made_runs import MadeRun, busy_run, run_of_two_hosts, stamp
 
 import pytest_twin
 
@@ -30,6 +30,14 @@ def test_a_notebook_shows_the_summary_and_each_problem(tmp_path):
 def test_a_repeated_test_counts_by_its_last_attempt(tmp_path):
     made = MadeRun(tmp_path).test("t.py::a", 0, 1, "failed").test("t.py::a", 1, 2, attempt=2)
     assert "tests: 1 (1 passed)" in repr(pytest_twin.load(made.write()))
+
+
+def test_the_last_sample_of_a_short_recording_which_comes_at_its_end_is_not_its_interval(tmp_path):
+    made = MadeRun(tmp_path).sampled(2, interval=1.0)
+    made.samples[""].append({**made.samples[""][-1], "timestamp": stamp(1.05), "elapsed_s": "1.0500"})
+    made.write()
+    assert "samples: 3 every 1 s" in repr(pytest_twin.load(tmp_path))
+    assert made.summary().interval_s == 1.0
 
 
 def test_the_summary_names_other_hosts(tmp_path):

@@ -100,7 +100,7 @@ def test_a_run_that_was_cut_short_is_neither_saved_nor_compared(pytester):
     [
         (
             "--twin-compare=main",
-            "--twin-compare: main: neither a baseline in * (none is saved) nor a folder with *",
+            "--twin-compare: main: neither a baseline in * (none saved; --twin-save NAME saves one) nor a *",
         ),
         (
             "--twin-save=last",

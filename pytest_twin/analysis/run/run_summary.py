@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median_high
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -132,9 +133,9 @@ class RunSummary:
 
     @property
     def interval_s(self) -> float | None:
-        """The median time between two samples."""
+        """The median time between two samples; of two, the longer one: the last sample comes when the run ends."""
         steps = np.concatenate([np.diff(each.times) for each in self.by_host])
-        return float(np.median(steps)) if len(steps) else None
+        return median_high(steps.tolist()) if len(steps) else None
 
     @property
     def peaks(self) -> list[Peak]:
