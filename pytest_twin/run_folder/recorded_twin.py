@@ -32,7 +32,7 @@ from pytest_twin.model.machine_recording import MachineRecording
 from pytest_twin.model.quantity import format_bytes
 from pytest_twin.run_folder import frames
 from pytest_twin.run_folder.csv_frames import ReadingError, read_heading
-from pytest_twin.run_folder.layout import FINGERPRINT, TESTS
+from pytest_twin.run_folder.layout import FINGERPRINT
 from pytest_twin.run_folder.machine_recordings import blocks_of_rows, read_recording
 from pytest_twin.run_folder.rotation import PARQUET, open_segment
 
@@ -82,7 +82,7 @@ def read_twin(path: Path, here: Machine, scale: str, window: Window) -> Recorded
     """
     name = visible(path.resolve().name or str(path)).replace(" ", "_")
     run = _run_of(path)
-    if run is not None and ((path / TESTS).exists() or has_trees(run.samples)):
+    if run is not None and (len(run.tests) or has_trees(run.samples)):  # a recorded server has a tests.csv too
         return _twin_of_run(run, name, here, scale, window)
     return _twin_of_server(path, run, name, here, scale, window)
 

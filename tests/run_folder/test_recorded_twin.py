@@ -91,6 +91,17 @@ def test_all_of_a_recording_of_a_server_is_load(tmp_path):
     assert found.lines[-1].startswith("not reproduced: its CPUs and memory as constraints (it has no tests), inbound")
 
 
+def test_a_run_folder_without_a_row_of_tests_is_a_recording_of_a_server(tmp_path):
+    recorded = MadeRun(tmp_path / "server").sampled(6, cpu_percent=70.0, tests_cpu_percent="").write()
+    header = (made(tmp_path).write() / "tests.csv").read_text().partition("\n")[0]
+    (recorded / "tests.csv").write_text(f"{header}\n")
+    found, dataset = twin_of(recorded), twin_of(recorded / "system_metrics_dataset.csv")
+    assert (found.limits.constraint, found.surroundings) == ("", None)
+    assert peak(found.schedule.events[0].load) == peak(dataset.schedule.events[0].load) == 0.7
+    assert found.lines[0] == dataset.lines[0]
+    assert found.lines[-1] == dataset.lines[-1]
+
+
 def test_a_window_of_a_server_is_played_and_it_says_how_much_that_is(tmp_path):
     path = tmp_path / "server.csv"
     path.write_text(SERVER)
