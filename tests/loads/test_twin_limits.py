@@ -61,6 +61,14 @@ def test_a_faster_cpu_is_not_imitated():
     assert "a CPU there is 2.00 times as fast as one here: tests take longer here" in found.remarks
 
 
+@pytest.mark.parametrize("score", [49.8, 50.0, 50.2])
+def test_a_cpu_that_is_as_fast_up_to_the_printed_digits_is_called_so(score):
+    like = LAPTOP._replace(speed=MachineSpeed(50.0, 50.0))
+    found = limits_like(like._replace(speed=MachineSpeed(score, score)), [], like, "speed")
+    assert not found.constraint
+    assert found.remarks == ("a CPU there is as fast as one here",)
+
+
 @pytest.mark.parametrize(
     ("there", "here", "problem"),
     [

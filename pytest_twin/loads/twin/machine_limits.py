@@ -109,7 +109,9 @@ def _quota_of_slower(there: Machine, here: Machine, quota: float | None, cpus: f
     """Return the quota that makes the CPUs as slow as the other ones, and what it reproduces."""
     assert there.speed is not None and here.speed is not None  # noqa: S101,PT018 - checked by the caller
     ratio = speed_ratio(there.speed, here.speed)
-    if ratio >= 1:
+    if round(ratio, 2) == 1:
+        return quota, "a CPU there is as fast as one here"
+    if ratio > 1:
         return quota, f"a CPU there is {ratio:.2f} times as fast as one here: tests take longer here"
     return max(
         LEAST_CPU, ratio * min(quota or cpus, cpus)
