@@ -232,8 +232,9 @@ def test_a_legacy_list_of_nothing_is_a_schedule_of_nothing():
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("", "Expecting value: line 1 column 1 (char 0)"),
-        ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("", "is not JSON: line 1, column 1: expecting a value"),
+        ("{", "is not JSON: line 1, column 2: expecting property name enclosed in double quotes"),
+        ('{"events":\n ["cpu]}', "is not JSON: line 2, column 3: unterminated string"),
         ('{"events": [], "events": []}', 'key "events" appears twice in one object'),
         ('{"events": [{"cpu": NaN}]}', "NaN is not a JSON number"),
         ('{"events": [{"cpu": -Infinity}]}', "-Infinity is not a JSON number"),

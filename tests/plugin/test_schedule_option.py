@@ -155,8 +155,8 @@ def test_nothing_in_a_schedule_is_executed(pytester):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "plan.json: Expecting value: line 1 column 1 (char 0)"),
-        (b'{"events": [}', "plan.json: Expecting value: line 1 column 13 (char 12)"),
+        (b"", "plan.json: is not JSON: line 1, column 1: expecting a value"),
+        (b'{"events": [}', "plan.json: is not JSON: line 1, column 13: expecting a value"),
         (b"\xff\xfe{\x00", "*plan.json: is not UTF-8 text; save it as UTF-8"),
         (b'{"events": [], "events": []}', 'plan.json: key "events" appears twice in one object'),
         (b'{"events": [{"duration": NaN, "cpu": 1}]}', "plan.json: NaN is not a JSON number"),

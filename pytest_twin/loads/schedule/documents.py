@@ -15,6 +15,7 @@ MAX_DIGITS = 400  # of an integer
 MAX_KEY_PARTS = 100
 _LONG_KEY = rf"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}"""
 
+_AT_END = re.compile(r" (starting )?at$")  # of a message, which the place follows in the original
 _SURROGATE = r"\\u[dD][89a-fA-F]"
 
 
@@ -36,6 +37,10 @@ def parse_json(text: str) -> object:
             _json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("is nested too deeply") from None
+    except _json.JSONDecodeError as error:
+        problem = _AT_END.sub("", error.msg).replace("Expecting value", "expecting a value")
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"is not JSON: {place}: {problem[:1].lower()}{problem[1:]}") from None
     except UnicodeEncodeError as error:
         raise ValueError(
             f"{error.object[error.start]!a} is an unpaired surrogate; write the character itself"
