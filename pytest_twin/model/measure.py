@@ -16,7 +16,16 @@ _SHARE = re.compile(r"(\d{1,7}(?:\.\d{1,9})?)\s*%", re.ASCII)
 
 
 class LimitError(ValueError):
-    """A limit cannot be read; the message, one line, is for the user."""
+    """A limit cannot be read; the message, one line, is for the user.
+
+    Attributes:
+        text: The limit as it was written.
+        problem: What is wrong with it: a predicate that follows the text in the message.
+    """
+
+    def __init__(self, text: str, problem: str) -> None:
+        super().__init__(f"{text!r:.100} {problem}")
+        self.text, self.problem = text, problem
 
 
 class Measure(NamedTuple):
@@ -110,22 +119,23 @@ def parse_limit(text: str) -> ChangeLimit:
     Raises:
         LimitError: It cannot be read.
     """
-    match = _LIMIT.fullmatch(text.strip())
+    text = text.strip()
+    match = _LIMIT.fullmatch(text)
     if match is None:
-        raise LimitError(f"{text.strip()!r:.100} is not a limit such as cpu_seconds>10% or peak_memory>50MiB")
+        raise LimitError(text, "is not a limit such as cpu_seconds>10% or peak_memory>50MiB")
     name, amount = match.groups()
     measure = MEASURES.get(name)
     if measure is None:
-        raise LimitError(f"{text.strip()!r:.100}: unknown {name}; known are {', '.join(MEASURES)}")
+        raise LimitError(text, f"names the unknown measure {name}; known are {', '.join(MEASURES)}")
     if share := _SHARE.fullmatch(amount):
         if float(share[1]) > LARGEST_SHARE:
-            raise LimitError(f"{text.strip()!r:.100}: {amount} is over {LARGEST_SHARE:.0f}%")
+            raise LimitError(text, f"has {amount}, which is over {LARGEST_SHARE:.0f}%")
         return ChangeLimit(measure, float(share[1]) / 100, is_share=True)
     try:
         return ChangeLimit(measure, _amount(amount, measure), is_share=False)
     except ValueError:
         example = "0.5s" if measure.unit == "s" else "50MiB"
-        raise LimitError(f"{text.strip()!r:.100}: write a share such as 10%, or an amount such as {example}") from None
+        raise LimitError(text, f"has no share such as 10%, nor an amount such as {example}") from None
 
 
 def _amount(text: str, measure: Measure) -> float:

@@ -238,7 +238,8 @@ def parse_change_limits(raw: object) -> tuple[ChangeLimit, ...]:
     try:
         return measure.parse_limits(map(str, texts))
     except measure.LimitError as error:
-        raise ValueError(f"cannot be read: {error}") from None
+        is_only = isinstance(raw, str) and raw.strip() == error.text
+        raise ValueError(error.problem if is_only else f"has {error.text!r:.40}, which {error.problem}") from None
 
 
 def choice_parser(choices: tuple[str, ...]) -> Callable[[object], str]:

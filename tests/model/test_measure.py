@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_twin.model.measure import LimitError, parse_limit, parse_limits
+from pytest_twin.model.measure import MEASURES, LimitError, parse_limit, parse_limits
 
 
 def test_a_limit_is_a_share_or_an_amount():
@@ -23,11 +23,11 @@ def test_a_limit_is_a_share_or_an_amount():
         ("cpu_seconds", "'cpu_seconds' is not a limit such as cpu_seconds>10% or peak_memory>50MiB"),
         (
             "cpu>10%",
-            "'cpu>10%': unknown cpu; known are cpu_seconds, duration, peak_memory, peak_resident, read, written",
+            f"'cpu>10%' names the unknown measure cpu; known are {', '.join(MEASURES)}",
         ),
-        ("cpu_seconds>9999999%", "'cpu_seconds>9999999%': 9999999% is over 1000000%"),
-        ("duration>3", "'duration>3': write a share such as 10%, or an amount such as 0.5s"),
-        ("read>1s", "'read>1s': write a share such as 10%, or an amount such as 50MiB"),
+        ("cpu_seconds>9999999%", "'cpu_seconds>9999999%' has 9999999%, which is over 1000000%"),
+        ("duration>3", "'duration>3' has no share such as 10%, nor an amount such as 0.5s"),
+        ("read>1s", "'read>1s' has no share such as 10%, nor an amount such as 50MiB"),
     ],
 )
 def test_a_limit_that_cannot_be_read_says_what_is_wrong(text, said):

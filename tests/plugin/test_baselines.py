@@ -112,7 +112,11 @@ def test_a_run_that_was_cut_short_is_neither_saved_nor_compared(pytester):
         ),
         (
             "--twin-fail-on=cpu>1%",
-            "--twin-fail-on: 'cpu>1%' cannot be read: 'cpu>1%': unknown cpu; known are cpu_seconds, duration, *",
+            "--twin-fail-on: 'cpu>1%' names the unknown measure cpu; known are cpu_seconds, duration, *",
+        ),
+        (
+            "--twin-fail-on=duration>1%, read",
+            "--twin-fail-on: 'duration>1%, read' has 'read', which is not a limit such as *",
         ),
         (
             "--twin-fail-on=cpu_seconds>1%",
