@@ -10,6 +10,7 @@ from pytest_twin.loads import stages
 from pytest_twin.loads.modifiers import StopCondition
 from pytest_twin.model.quantity import format_bytes, format_duration, parse_duration
 from pytest_twin.stressors.constraint.enforcer import KIND as CONSTRAINT
+from pytest_twin.stressors.constraint.samples import DEFAULT_PERIOD_S
 from pytest_twin.stressors.spec.kind import BYTES, COUNT, OPS, SHARE, Kind
 from pytest_twin.stressors.spec.request import LoadRequest
 
@@ -102,7 +103,7 @@ class LoadPart:
             return ""
         if self.is_constraint:
             peak_bytes = achieved.get("peak_bytes") if "mem" in self.options else None
-            return self._format_used(max(0.0, figure / held_s), peak_bytes)
+            return self._format_used(figure, held_s, peak_bytes)
         return self._format_applied(figure, achieved, held_s, usable)
 
     def _format_applied(
@@ -121,9 +122,14 @@ class LoadPart:
             return format_bytes(figure, like=self.text)
         return f"{figure / held_s / 1e6:.1f}MB/s"
 
-    def _format_used(self, cpus: float, peak_bytes: float | None) -> str:
-        """Return what the tests used under this constraint: CPUs, memory where it is limited, or both."""
-        used = [] if peak_bytes is not None and self.options.keys() == {"mem"} else [f"{cpus:.3f} CPUs"]
+    def _format_used(self, cpu_s: float, held_s: float, peak_bytes: float | None) -> str:
+        """Return what the tests used under this constraint: CPUs, memory where it is limited, or both.
+
+        In less than a period they may use the time of a whole one, so their CPUs are not known.
+        """
+        is_known = held_s >= max(DEFAULT_PERIOD_S, self.options.get("period", 0.0))
+        is_of_memory = peak_bytes is not None and self.options.keys() == {"mem"}
+        used = [f"{max(0.0, cpu_s / held_s):.3f} CPUs"] if is_known and not is_of_memory else []
         return ", ".join([*used, *([] if peak_bytes is None else [format_bytes(peak_bytes)])])
 
 

@@ -37,7 +37,8 @@ COLUMNS = (
     Column(
         "achieved",
         "",
-        "The achieved load, in the unit of `target`; of a constraint, the CPUs and the memory that the tests used.",
+        "The achieved load, in the unit of `target`; of a constraint, the CPUs and the memory that the tests used; "
+        "CPUs only if it was held for a period of its quota, 100 ms or longer.",
         None,
     ),
     Column("detail", "", "Text, or one JSON object.", None),

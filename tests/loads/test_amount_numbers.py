@@ -47,6 +47,7 @@ UNKNOWN = math.nan
         ("constraint", "io=20MB/s", "0.300 CPUs", UNKNOWN, 0.3, "CPUs"),
         ("constraint", "cpu=25%", "0.498 CPUs", UNKNOWN, 0.498, "CPUs"),
         ("constraint", "cpu=0.5", "", 0.5, UNKNOWN, "CPUs"),
+        ("constraint", "cpu=0.5 mem=512MiB", "312.0MiB", 0.5, UNKNOWN, "CPUs"),
     ],
 )
 def test_amounts_are_numbers_of_one_unit(kind, target, achieved, asked, reached, unit):

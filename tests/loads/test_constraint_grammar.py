@@ -112,6 +112,22 @@ def test_what_was_achieved_is_what_the_tests_used(raw, figures, text):
     assert parse_constraint(raw).format_achieved(figures, 2.0, {}) == text
 
 
+@pytest.mark.parametrize(
+    ("raw", "held_s", "text"),
+    [
+        ("cpu=0.25", 0.099, ""),
+        ("cpu=0.25", 0.1, "0.500 CPUs"),
+        ("cpu=0.25 period=5ms", 0.05, ""),
+        ("cpu=0.25 period=1s", 0.9, ""),
+        ("cpu=0.25 period=1s", 1.0, "0.500 CPUs"),
+        ("cpu=0.25 mem=64MiB", 0.05, "32.0MiB"),
+    ],
+)
+def test_the_cpus_of_less_than_a_period_are_not_known(raw, held_s, text):
+    figures = {"tests_cpu_s": 0.5 * held_s, "peak_bytes": 32 << 20}
+    assert parse_constraint(raw).format_achieved(figures, held_s, {}) == text
+
+
 def test_a_load_can_be_split_into_loads_and_constraints():
     load = parse_load({"cpu": 1, "constrain": "cpu=0.5", "ramp": "1s"}, kinds())
     assert load.adds_load
