@@ -74,6 +74,6 @@ def test_the_shop_survives_the_rush_hour(orders, twin_logger, request):
         time.sleep(0.1)
         events = twin_logger.events()
         begun = list(events[(events["test"] == request.node.nodeid) & (events["event"] == "start")]["type"])
-        if len(begun) == 3:
+        if begun.count("memory"):
             break
-    assert begun == ["test", "cpu", "memory"]
+    assert {"test", "cpu", "memory"} <= set(begun)  # and more, where the whole run is under load

@@ -156,6 +156,7 @@ def test_a_kill_in_between_leaves_nothing(supervisor, limit, victim, eventually,
             eventually_gone([killed])
         eventually(lambda: placed(tests.pid) == home and not groups_of(first))
         if victim == "enforcer":
+            supervisor.applied("other", **light("other"))  # by its reply the supervisor has seen the death as well
             (second,) = supervisor.applied(**limit(tests.pid))["pids"]
             assert second != first
 

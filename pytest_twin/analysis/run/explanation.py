@@ -76,10 +76,12 @@ def _memory(test: Row, known: Figures, samples: Figures) -> Iterator[str]:
 
 
 def _throttled(test: Row, known: Figures) -> Iterator[str]:
-    ran, throttled = _ran_s(test), _number(test, "throttled_s")
+    lasted, throttled = _lasted_s(test), _number(test, "throttled_s")
     if throttled is not None:
-        if ran and throttled >= THROTTLED * ran:
-            yield f"throttled {format_duration(throttled)} of {format_duration(ran)}"
+        if lasted and throttled >= lasted:  # it counts once for each CPU on which the test waited
+            yield f"throttled nearly all of its {format_duration(lasted)}"
+        elif lasted and throttled >= THROTTLED * lasted:
+            yield f"throttled {format_duration(throttled)} of {format_duration(lasted)}"
     elif (share := _mean(known, "tests_throttled_percent")) >= 100 * THROTTLED:
         yield f"throttled {share:.0f} % of the time"
     if (share := _mean(known, "cgroup_throttled_percent")) >= 100 * THROTTLED:
@@ -156,8 +158,19 @@ def _ran_s(test: Row) -> float | None:
 
 def _own_wait(test: Row) -> float | None:
     """Return the share of its time in which the test waited for a CPU, in %; None where it is not known."""
-    waited, ran = _number(test, "cpu_wait_s"), _ran_s(test)
-    return min(100 * waited / ran, 100.0) if waited is not None and ran is not None and ran >= LEAST_RAN_S else None
+    waited, ran, lasted = _number(test, "cpu_wait_s"), _ran_s(test), _lasted_s(test)
+    if waited is None or ran is None or lasted is None or ran < LEAST_RAN_S:
+        return None
+    return min(100 * waited / lasted, 100.0)
+
+
+def _lasted_s(test: Row) -> float | None:
+    """Return the wall time in which a test may have waited: that of its phases, and of what pytest does between them.
+
+    Where a load was applied, it is that of the phases: the time to apply it is not counted as a wait.
+    """
+    lasted = _number(test, "duration_s")
+    return _ran_s(test) if lasted is None or test.get("load") else lasted
 
 
 def _cpu_s(test: Row) -> float | None:
