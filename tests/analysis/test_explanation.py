@@ -78,6 +78,19 @@ def test_throttled_time_is_told_where_it_is_a_tenth_of_the_test_or_more():
     assert explain(row(throttled_s="0.05"), during()).startswith("nothing unusual; ")
 
 
+def test_what_a_test_waited_between_its_phases_too_is_a_share_of_its_whole_time():
+    whole = row(throttled_s="2.0", constraint="cpu=0.2", cpu_wait_s="1.4", duration_s="2.8")
+    said = explain(whole, during())
+    assert "throttled 2.00 s of 2.80 s; " in said
+    assert said.endswith("; its thread waited for a CPU 50 % of the time")
+    # a load was applied within that time, which is not counted as a wait
+    assert explain({**whole, "load": "cpu=1"}, during()).endswith("; its thread waited for a CPU 100 % of the time")
+
+
+def test_throttled_time_counts_for_each_cpu_and_is_told_as_no_more_than_the_whole_test():
+    assert "throttled nearly all of its 1.01 s; " in explain(row(throttled_s="1.9"), during())
+
+
 @pytest.mark.parametrize(
     ("samples", "said"),
     [
