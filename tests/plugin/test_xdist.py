@@ -26,7 +26,7 @@ SUITE = """
 
 
 OF_PHASES = {f"{phase}{time}" for phase in PHASES for time in ("_s", "_start_s")}
-TIMED = {"timestamp", "start", "elapsed_s", "duration_s"} | OF_PHASES
+TIMED = {"timestamp", "start", "elapsed_s", "duration_s", "cpu_wait_s"} | OF_PHASES
 OF_WORKERS = {"worker", "id"}  # an id begins with the worker's name
 
 
