@@ -235,7 +235,7 @@ def test_the_storm_of_kills_leaves_nothing_of_constraints():
 def test_two_hundred_kills_leave_nothing_of_constraints():
     told = run("kill_storm.py", "--kills", "0", "--constrained-kills", "100")
     for what in ("stopped", "elsewhere", "limited", "groups", "processes"):
-        assert set(re.findall(rf"^  {what} +(\d+)", told, re.MULTILINE)) == {"0"}
+        assert set(re.findall(rf"^  {what} +(\d+)", told, re.MULTILINE)) == {"0"}, told
 
 
 @pytest.mark.slow
