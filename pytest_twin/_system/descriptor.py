@@ -14,38 +14,31 @@ if sys.platform == "linux":
     # real-time signals, which the kernel sends only for files with O_ASYNC, and ours have none
     _free_marks = list(range(35, 65))
 
-    def _set_mark(fd: int, mark: int) -> bool:
-        """Mark an open file (F_SETSIG in fcntl(2)), and return whether that works."""
-        try:
-            fcntl(fd, F_SETSIG, mark)
-            return _mark_of(fd) == mark
-        except OSError:  # such as in a sandbox that implements the kernel's calls in part
-            return False
-
-    def _mark_of(fd: int) -> int:
-        """Return the mark of an open file; this is four times as fast as `os.fstat`."""
-        return fcntl(fd, F_GETSIG)
 else:
+    F_GETSIG = F_SETSIG = 0
     _free_marks: list[int] = []
 
-    def _set_mark(_fd: int, _mark: int) -> bool:
-        return False
-
-    def _mark_of(_fd: int) -> int:
+    def fcntl(_fd: int, _command: int, _value: int = 0, /) -> int:
+        """Do nothing: no open file has a mark."""
         return 0
+
+
+def _set_mark(fd: int, mark: int) -> bool:
+    """Mark an open file (F_SETSIG in fcntl(2)), and return whether that works; to look is faster than fstat."""
+    try:
+        fcntl(fd, F_SETSIG, mark)
+        return fcntl(fd, F_GETSIG) == mark
+    except OSError:  # such as in a sandbox that implements the kernel's calls in part
+        return False
 
 
 def reopen_lost(descriptors: Iterable[Descriptor]) -> None:
     """Reopen those that a test has closed; then `Descriptor.fd` of each is valid until a test goes on."""
     for each in descriptors:
         try:
-            if not each.mark or _mark_of(each.fd) != each.mark:
-                each.get()
-        except (OSError, ValueError):
-            try:
-                each.get()
-            except OSError:  # there are too many open files: it is tried again after the next test
-                each.fd = -1
+            each.get()
+        except OSError:  # there are too many open files: it is tried again after the next test
+            each.fd = -1
 
 
 class Descriptor:
@@ -83,7 +76,7 @@ class Descriptor:
         """
         fd = self.fd
         try:
-            if _mark_of(fd) == self.mark if self.mark else self.is_of(os.fstat(fd)):
+            if fcntl(fd, F_GETSIG) == self.mark if self.mark else self.is_of(os.fstat(fd)):
                 return fd
         except (OSError, ValueError):  # a test has closed it
             pass

@@ -250,7 +250,7 @@ def exact_figures(
     """
     user, system, switches, faults, read, written = usage
     largest, children_s = None, 0.0 if ended.cpu_s is not None else None
-    if began is not ended and began != ended:  # there were children
+    if began != ended:  # there were children
         # Linux: a program begins with the mark of the process that started it (exec_mmap in fs/exec.c), not its own
         if (ended.peak or 0) > max(began.peak or 0, (peak or 0) * MIB):
             largest = (ended.peak or 0) / MIB
@@ -322,18 +322,16 @@ def properties(
         figures.append(("twin_cpu_s", round(user + system, 6)))  # of most tests another one
     if cpu_wait_s is not None:
         figures.append(("twin_cpu_wait_s", round(cpu_wait_s, 6)))
-    if children is not None:
-        figures.append(interned_property("twin_children_cpu_s", round(children, 6)))
-    if peak is not None:
-        figures.append(interned_property("twin_peak_memory_MB", round(peak, 6)))
-    if children_peak is not None:
-        figures.append(interned_property("twin_children_peak_memory_MB", round(children_peak, 6)))
-    if grown is not None:
-        figures.append(interned_property("twin_memory_growth_MB", round(grown, 6)))
-    if kept is not None:
-        figures.append(interned_property("twin_memory_kept_MB", round(kept, 6)))
-    if throttled is not None:
-        figures.append(interned_property("twin_throttled_s", round(throttled, 6)))
+    for name, value in (
+        ("twin_children_cpu_s", children),
+        ("twin_peak_memory_MB", peak),
+        ("twin_children_peak_memory_MB", children_peak),
+        ("twin_memory_growth_MB", grown),
+        ("twin_memory_kept_MB", kept),
+        ("twin_throttled_s", throttled),
+    ):
+        if value is not None:
+            figures.append(interned_property(name, round(value, 6)))
     if load or budget or text:
         texts = ("twin_load", load), ("twin_budget", budget), ("twin_constraint", text)
         figures += [interned_property(name, text) for name, text in texts if text]
