@@ -293,8 +293,7 @@ class RecordedSession:
     def begin_phase(self, item: pytest.Item, phase: str) -> RecordedAttempt | None:
         """Return the attempt of a test that begins a phase, and read its counters; None after an error of ours."""
         try:
-            running = self.running.get(id(item))
-            attempt = self.attempt_in(item, phase) if running is None or phase in running[1].borders else running[1]
+            attempt = self.attempt_in(item, phase)
             attempt.begin_phase(phase)
         except Exception as error:
             if not self.guard.absorb(error):
@@ -304,7 +303,10 @@ class RecordedSession:
 
     def attempt_in(self, item: pytest.Item, phase: str) -> RecordedAttempt:
         """Return the attempt of a test that begins a phase: a new one where a plugin runs that phase again."""
-        attempt = self.attempt_of(item)
+        running = self.running.get(id(item))
+        if running is None:
+            return self.begin_attempt(item)
+        attempt = running[1]
         if phase not in attempt.borders:
             return attempt
         if "teardown" not in attempt.borders:
