@@ -32,12 +32,16 @@ import pandas as pd
 
 from pytest_twin.analysis.fidelity import gates
 from pytest_twin.analysis.fidelity.gates import FAILED, NOT_JUDGED, PASSED, Gate
-from pytest_twin.analysis.fidelity.scorecard import ResourceFidelity, Scorecard, compare_recordings
+from pytest_twin.analysis.fidelity.scorecard import (
+    RATE_NOISE,
+    SHARE_NOISE,
+    ResourceFidelity,
+    Scorecard,
+    compare_recordings,
+)
 from pytest_twin.model.machine_recording import MachineRecording
 
 RECORDINGS = Path(__file__).parent / "recordings"
-SHARE_NOISE = {"cpu": 0.006, "cpu_user": 0.006, "cpu_system": 0.003, "mem": 0.0005}
-RATE_NOISE = 0.02
 SIMULATED_PAIRS = 20
 Change = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
 

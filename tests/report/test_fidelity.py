@@ -23,8 +23,8 @@ LIMITS = limits_of(FidelityGates(), 1.0)
 
 @pytest.fixture(scope="module")
 def scaled():
-    """The scorecard of a run that is scaled, of whose memory nothing is known."""
-    frame = server().frame.assign(mem=0.3)
+    """The scorecard of a run that is scaled, and received nothing over a network, as was recorded."""
+    frame = server().frame.rename(columns={"mem": "net_received"}).assign(net_received=0.0)
     return compare_recordings(("<b>.csv", "run"), of_frame(frame), of_frame(frame.assign(cpu=0.8 * frame["cpu"])))
 
 
@@ -35,7 +35,7 @@ def test_the_table_has_each_gate_with_value_and_limit_and_what_it_catches(scaled
     assert re.search(r"Wasserstein distance +none +\S+ points +– +0 points +shown only", text)  # noqa: RUF001
     assert re.search(r"\nverdict +failed +not judged +passed", text)
     assert "intervals of 1 s (recording) and 1 s (run), resampled to the coarser: 1 s; aligned by elapsed time" in text
-    assert "  mem: the recording does not vary" in text
+    assert "  net_received: the recording does not vary" in text
 
 
 def printed(card, width: int) -> str:
@@ -78,9 +78,12 @@ def test_a_reason_is_told_once_for_all_resources():
     lines = list(
         gap_lines(compare_recordings(("r", "run"), of_frame(frame.assign(mem=0.3, net_sent=0.0)), of_frame(frame)))
     )
-    assert "cpu, disk_write: error of p99: fewer than 500 values are known on both sides" in lines
+    assert "cpu, mem, disk_write: error of p99: fewer than 500 values are known on both sides" in lines
     assert "net_sent: the run has no such column" in lines
-    assert "mem: the recording does not vary" in lines
+    assert (
+        "mem: skill, Pearson r at lag 0, lag, drift of the lag, r of changes, ratio of changes: "
+        "the recording does not vary" in lines
+    )
 
 
 def test_a_failed_gate_says_what_is_wrong(scaled):
@@ -103,7 +106,7 @@ def test_a_value_that_failed_differs_from_its_limit():
 def test_the_document_has_every_gate_of_every_resource(scaled):
     found = json.loads(document.text(scaled))
     assert (found["verdict"], found["interval_s"], found["recording"]) == ("failed", 1.0, "<b>.csv")
-    assert found["resources"]["mem"]["verdict"] == "not judged"
+    assert found["resources"]["net_received"]["verdict"] == "not judged"
     bias = found["resources"]["cpu"]["gates"]["bias"]
     assert (bias["verdict"], bias["min"], bias["max"], bias["unit"]) == ("failed", -5, 5, "%")
     assert bias["value"] == pytest.approx(-20, abs=0.1)
@@ -115,7 +118,7 @@ def test_the_page_draws_both_curves_on_one_axis_and_their_difference(scaled):
     page = html.page(scaled)
     assert page.startswith("<!doctype html>")
     assert "<b>.csv" not in page
-    assert page.count('class="recorded" d="M') == page.count('class="replayed" d="M') == 2  # the memory is not judged
+    assert page.count('class="recorded" d="M') == page.count('class="replayed" d="M') == 2  # the network is not judged
     assert page.count('class="difference" d="M') == 2
     assert (
         '<td class="number failed" colspan="1" title="" data-label="cpu">-20 % '

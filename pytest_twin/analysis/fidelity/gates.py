@@ -120,6 +120,9 @@ RESOURCE_GATES = (
     COVERAGE, BIAS, CV_RMSE, SKILL, CORRELATION, LAG, DRIFT, P95, P99, CHANGE_CORRELATION, CHANGE_RATIO
 )  # fmt: skip
 
+SHAPE_GATES = SKILL, CORRELATION, LAG, DRIFT, CHANGE_CORRELATION, CHANGE_RATIO
+"""Those that compare how a resource varies; the others compare its level."""
+
 
 class Limit(NamedTuple):
     """The range of the values that pass a gate."""

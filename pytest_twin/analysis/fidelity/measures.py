@@ -39,14 +39,19 @@ def coverage(recorded: Values, replayed: Values) -> float:
     return float(np.mean(np.isfinite(replayed[there])))
 
 
-def mean_bias(recorded: Values, replayed: Values) -> float | str:
+def mean_bias(recorded: Values, replayed: Values, least: float = 0.0) -> float | str:
     """Return the normalized mean bias error of ASHRAE Guideline 14, with n - 1, in per cent of the recorded mean.
 
     The mean of one burst and many zeros is the amount of that burst, and its bias the error of a single value. How many
     values a mean rests on is the effective sample size of L. Kish, Survey Sampling (1965): the squared sum divided by
     the sum of squares.
+
+    Args:
+        recorded: The recorded values.
+        replayed: The values of the run.
+        least: What the mean counts for at least.
     """
-    mean = float(np.mean(recorded))
+    mean = max(float(np.mean(recorded)), least)
     if mean <= 0:
         return "the recorded mean is 0"
     if float(np.sum(recorded)) ** 2 < FEWEST_IN_MEAN * float(np.sum(recorded**2)):
@@ -54,12 +59,17 @@ def mean_bias(recorded: Values, replayed: Values) -> float | str:
     return 100 * float(np.sum(replayed - recorded)) / (len(recorded) - 1) / mean
 
 
-def cv_rmse(recorded: Values, replayed: Values) -> float | str:
+def cv_rmse(recorded: Values, replayed: Values, least: float = 0.0) -> float | str:
     """Return the coefficient of variation of the RMSE of ASHRAE Guideline 14, with n - 1, in per cent of the mean.
 
     The mean of a load that comes in rare bursts is no measure of its errors; the skill judges such a load.
+
+    Args:
+        recorded: The recorded values.
+        replayed: The values of the run.
+        least: What the mean counts for at least.
     """
-    mean = float(np.mean(recorded))
+    mean = max(float(np.mean(recorded)), least)
     if mean < float(np.std(recorded)):
         return "the recorded mean is less than the standard deviation"
     return 100 * math.sqrt(float(np.sum((replayed - recorded) ** 2)) / (len(recorded) - 1)) / mean

@@ -25,6 +25,11 @@ LEAST_DEVIATIONS = {
     **dict.fromkeys(("disk_read", "disk_write"), 100e3),
     **dict.fromkeys(("net_sent", "net_received", "net_loopback"), 1e3),
 }  # of an idle machine
+SHARE_NOISE = {"cpu": 0.006, "cpu_user": 0.006, "cpu_system": 0.003, "mem": 0.0005}
+RATE_NOISE = 0.02
+"""How much the values of two replays of one recording differ (standard deviation); of rates, a share of their mean."""
+LEAST_SHAPE = 2.5  # times that noise; a recording that varies less is flat: a faithful replay would fail its shape
+LEAST_RATE = 20.0  # times the standard deviation on an idle machine; the level of a flat rate below that is idle
 COVERED = {"mem_bytes": "mem", "cpu_user": "cpu", "cpu_system": "cpu", "net_loopback": "net_sent"}
 """By which resource others are covered: they depend on the machine, or no replay can divide it in the same way."""
 
@@ -39,7 +44,7 @@ class ResourceFidelity:
         recorded: The recorded values, one an interval; empty where the recording has none.
         replayed: The values of the run.
         wasserstein: The distance of the distributions in points; None where not judged.
-        event_s: The length of the shortest event; None where not judged.
+        event_s: The length of the shortest event; None where the shape is not judged.
     """
 
     name: str
@@ -132,7 +137,7 @@ def compare_recordings(
             continue
         series[name] = pair = _resampled(recording, name, step, count), _resampled(run, name, step, count)
         found.append(_resource(name, pair, limits, step, event_s, unplayed.get(name, "")))
-    judged = {each.name: series[each.name] for each in found if each.verdict != NOT_JUDGED}
+    judged = {each.name: series[each.name] for each in found if each.event_s is not None}  # a flat one couples nothing
     remarks = [f"{name}: {each}" for name, one in zip(names, (recording, run), strict=True) for each in one.remarks]
     if run_duration > duration + 2 * step:
         remarks.append(
@@ -169,26 +174,29 @@ def _resource(
     known = np.isfinite(recorded) & np.isfinite(replayed)
     x, y = recorded[known], replayed[known]
     measured: dict[Gate, float | str] = {gate.COVERAGE: measures.coverage(recorded, replayed)}
-    if len(x) < measures.FEWEST_POINTS or measures.is_flat(x):
+    flat = _flatness(name, recorded)
+    if len(x) < measures.FEWEST_POINTS or (measures.is_flat(x) and not flat):
         reason = "recording and run have too few values at the same time"
         measured |= dict.fromkeys(gate.RESOURCE_GATES[1:], reason)
         return ResourceFidelity(name, tuple(_judged(measured, limits)), *pair)
-    idle = LEAST_DEVIATIONS.get(name, 0.0)
-    span = measures.shortest_event(recorded, idle) if event_s is None else max(1, round(event_s / step_s))
-    scale = measures.spread(x, measures.LEAST_SHARE_SPREAD if _is_share(name) else 0.0)
+    quarter = measures.LEAST_SHARE_SPREAD * (1.0 if _is_share(name) else float(np.mean(x)) if flat else 0.0)
+    scale, least = measures.spread(x, quarter), quarter if flat else 0.0
     measured |= {
-        gate.BIAS: measures.mean_bias(x, y),
-        gate.CV_RMSE: measures.cv_rmse(x, y),
-        gate.SKILL: measures.skill(x, y),
-        gate.CORRELATION: measures.correlation(x, y),
-        gate.LAG: _seconds(measures.lag(recorded, replayed), step_s),
-        gate.DRIFT: _seconds(measures.drift(recorded, replayed), step_s),
+        gate.BIAS: measures.mean_bias(x, y, least),
+        gate.CV_RMSE: measures.cv_rmse(x, y, least),
         gate.P95: measures.quantile_error(x, y, 0.95, scale),
         gate.P99: measures.quantile_error(x, y, 0.99, scale),
-        **_changes(recorded, replayed, span),
     }
+    span = None
+    if flat:
+        measured |= dict.fromkeys(gate.SHAPE_GATES, flat)
+    else:
+        idle = LEAST_DEVIATIONS.get(name, 0.0)
+        span = measures.shortest_event(recorded, idle) if event_s is None else max(1, round(event_s / step_s))
+        measured |= _shape(recorded, replayed, step_s, span)
     verdicts = tuple(_judged(measured, limits))
-    return ResourceFidelity(name, verdicts, *pair, measures.wasserstein(x, y, scale), span * step_s)
+    distance = measures.wasserstein(x, y, scale)
+    return ResourceFidelity(name, verdicts, *pair, distance, None if span is None else span * step_s)
 
 
 def _obstacle(name: str, recorded: Values, replayed: Values) -> str:
@@ -199,16 +207,30 @@ def _obstacle(name: str, recorded: Values, replayed: Values) -> str:
         return "the run has no such column"
     if np.isfinite(recorded).sum() < measures.FEWEST_POINTS:
         return f"the recording has fewer than {measures.FEWEST_POINTS} values"
+    return "" if _is_share(name) else _idleness(recorded, LEAST_DEVIATIONS.get(name, 0.0))
+
+
+def _idleness(recorded: Values, idle: float) -> str:
+    """Return why a rate is that of an idle machine; empty where it is not."""
+    if np.nanmean(recorded) > LEAST_RATE * idle:
+        return ""
     if measures.is_flat(recorded):
         return measures.CONSTANT_RECORDING
-    if np.nanstd(recorded) < LEAST_DEVIATIONS.get(name, 0.0):
-        return f"the recording varies no more than an idle machine does (standard deviation below {_idle(name)})"
+    if np.nanstd(recorded) < idle:
+        return f"the recording varies no more than an idle machine does (standard deviation below {idle / 1000:g} kB/s)"
     return ""
 
 
-def _idle(name: str) -> str:
-    least = LEAST_DEVIATIONS[name]
-    return f"{100 * least:g} points" if _is_share(name) else f"{least / 1000:g} kB/s"
+def _flatness(name: str, recorded: Values) -> str:
+    """Return why a recording has no shape to judge; empty where it has one."""
+    if measures.is_flat(recorded):
+        return measures.CONSTANT_RECORDING
+    noise = SHARE_NOISE[name] if name in SHARE_NOISE else RATE_NOISE * float(np.nanmean(recorded))
+    least = max(LEAST_DEVIATIONS.get(name, 0.0), LEAST_SHAPE * noise)
+    if np.nanstd(recorded) >= least:
+        return ""
+    text = f"{100 * least:.3g} points" if _is_share(name) else f"{least / 1000:,.0f} kB/s"
+    return f"the recording is flat, it varies no more than replays do by chance (a standard deviation below {text})"
 
 
 def _is_share(name: str) -> bool:
@@ -222,6 +244,17 @@ def _judged(measured: Mapping[Gate, float | str], limits: Mapping[Gate, Limit]) 
 
 def _seconds(intervals: int | str, step_s: float) -> float | str:
     return intervals if isinstance(intervals, str) else intervals * step_s
+
+
+def _shape(recorded: Values, replayed: Values, step_s: float, span: int) -> dict[Gate, float | str]:
+    known = np.isfinite(recorded) & np.isfinite(replayed)
+    return {
+        gate.SKILL: measures.skill(recorded[known], replayed[known]),
+        gate.CORRELATION: measures.correlation(recorded, replayed),
+        gate.LAG: _seconds(measures.lag(recorded, replayed), step_s),
+        gate.DRIFT: _seconds(measures.drift(recorded, replayed), step_s),
+        **_changes(recorded, replayed, span),
+    }
 
 
 def _changes(recorded: Values, replayed: Values, span: int) -> dict[Gate, float | str]:

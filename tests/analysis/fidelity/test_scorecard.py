@@ -123,12 +123,12 @@ def test_both_are_resampled_to_the_coarser_interval():
 
 def test_what_does_not_vary_or_is_not_on_both_sides_is_not_judged():
     frame = server().frame
-    flat = frame.assign(mem=0.25, disk_read=0.0)
+    flat = frame.assign(disk_read=0.0)
     found = card(of_frame(flat.assign(net_sent=5.0)), of_frame(flat.assign(net_received=5.0)))
-    for name in ("mem", "disk_read", "net_sent", "net_received"):
+    for name in ("disk_read", "net_sent", "net_received"):
         assert set(verdicts(found, name).values()) == {"not judged"}, name
     reasons = {each.name: each.verdicts[0].remark for each in found.resources}
-    assert reasons["mem"] == "the recording does not vary"
+    assert reasons["disk_read"] == "the recording does not vary"
     assert reasons["net_sent"] == "the run has no such column"
     assert reasons["net_received"] == "the recording has no such column"
     assert found.verdict == "passed"
@@ -142,10 +142,10 @@ def test_a_column_without_values_is_no_column():
 
 @pytest.mark.parametrize(
     ("name", "deviation", "least"),
-    [("mem", 0.001, "0.2 points"), ("disk_write", 9e4, "100 kB/s"), ("net_received", 900, "1 kB/s")],
+    [("disk_write", 9e4, "100 kB/s"), ("net_received", 900, "1 kB/s")],
 )
-def test_what_varies_no_more_than_an_idle_machine_does_is_not_judged(name, deviation, least):
-    values = np.random.default_rng(1).normal(1e6 * deviation, deviation, 300)
+def test_a_rate_that_varies_no_more_than_an_idle_machine_does_is_not_judged(name, deviation, least):
+    values = np.random.default_rng(1).normal(4 * deviation, deviation, 300)
     found = card(recording(**{name: values}), recording(**{name: values[::-1]}))
     assert found.verdict == "not judged"
     reason = f"the recording varies no more than an idle machine does (standard deviation below {least})"
@@ -153,8 +153,53 @@ def test_what_varies_no_more_than_an_idle_machine_does_is_not_judged(name, devia
     assert card(recording(**{name: 3 * values}), recording(**{name: 3 * values})).verdict == "passed"
 
 
+@pytest.mark.parametrize(
+    ("level", "spread", "reason"),
+    [
+        (1.0, 0.0, "the recording does not vary"),
+        (1.0, 0.006, "a standard deviation below 1.5 points"),
+        (0.5, 0.01, "a standard deviation below 1.5 points"),
+        (0.01, 0.004, "a standard deviation below 1.5 points"),
+    ],
+    ids=["full", "about full", "steady", "idle"],
+)
+def test_of_a_flat_recording_the_level_is_judged_and_not_the_shape(level, spread, reason):
+    """What is left of its variation is chance, which no replay can repeat."""
+
+    def played(level, seed):
+        values = level + np.random.default_rng(seed).normal(0, spread, 600)
+        return recording(cpu=values.clip(0, 1))
+
+    found = card(played(level, 1), played(level, 2))
+    assert found.verdict == "passed"
+    shape = [each for each in found.resources[0].verdicts if each.gate in gates.SHAPE_GATES]
+    assert {(each.verdict, reason in each.remark) for each in shape} == {("not judged", True)}
+    assert {each.verdict for each in found.resources[0].verdicts if each not in shape} == {"passed"}
+    wrong = verdicts(card(played(level, 1), played(abs(level - 0.4), 2)), "cpu")
+    assert {name for name, verdict in wrong.items() if verdict == "failed"} == {"bias", "cv_rmse", "p95", "p99"}
+
+
+def test_of_a_flat_rate_the_level_is_judged_and_not_the_shape():
+    """A rate of 50 MB/s that is held within two per cent."""
+    one, other = (np.random.default_rng(seed).normal(5e7, 1e6, 600) for seed in (1, 2))
+    found = verdicts(card(recording(disk_write=one), recording(disk_write=other)), "disk_write")
+    assert {name for name, verdict in found.items() if verdict == "passed"} == {
+        "coverage", "bias", "cv_rmse", "p95", "p99"
+    }  # fmt: skip
+    assert "failed" not in found.values()
+    assert verdicts(card(recording(disk_write=one), recording(disk_write=other / 2)), "disk_write")["bias"] == "failed"
+
+
+def test_a_flat_resource_is_coupled_with_none():
+    noise = np.random.default_rng(1).normal(0, 0.0005, (2, 600))
+    one, other = (of_frame(server().frame[["cpu"]].assign(mem=0.5 + each)) for each in noise)
+    found = card(one, other)
+    assert verdicts(found, "mem")["bias"] == "passed"
+    assert found.coupling.verdict == "not judged"
+
+
 def test_nothing_that_can_be_judged_is_no_pass():
-    assert card(recording(cpu=np.full(60, 0.5)), recording(cpu=np.full(60, 0.5))).verdict == "not judged"
+    assert card(recording(net_sent=np.full(60, 0.5)), recording(net_sent=np.full(60, 0.5))).verdict == "not judged"
     assert card(recording(cpu=np.full(60, 0.5)), recording(mem=np.full(60, 0.5))).verdict == "not judged"
 
 
