@@ -22,6 +22,7 @@ from pytest_twin.model.demand_change import DemandChange, parse_changes
 from pytest_twin.model.quantity import parse_duration, parse_size
 from pytest_twin.recording.recording import Recording
 from pytest_twin.report.terminal import summary
+from pytest_twin.report.wording import wrap_line
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.settings import options, parsers
 from pytest_twin.settings.options import Settings, SettingsError
@@ -208,6 +209,11 @@ def write_or_print(text: str, output: Path | None) -> None:
         raise click.ClickException(f"{output}: {error.strerror}") from None
 
 
+def echo_line(text: str, *, err: bool = False) -> None:
+    """Print a line, broken between words where it is too wide for the terminal."""
+    click.echo("\n".join(wrap_line(text)), err=err)
+
+
 def finish(recording: Recording, applied: Mapping[str, AppliedLoad]) -> None:
     """Print why loads were missed, then the summary, and exit with 1 if any was.
 
@@ -223,7 +229,7 @@ def finish(recording: Recording, applied: Mapping[str, AppliedLoad]) -> None:
     told = set()
     for name, each in applied.items():
         if why := each.problem if each.part.strict else each.failure:
-            click.echo(f"{name}: {why}", err=True)
+            echo_line(f"{name}: {why}", err=True)
             told.add(f"{each.part}: {why}")
     print_summary(recording, told)
     if told:
@@ -239,7 +245,7 @@ def print_summary(recording: Recording, told: Collection[str] = ()) -> None:
     """
     folder = recording.folder
     for line in summary(folder, recording.sampler_stats, recording.dropped, Path.cwd(), warned=told):
-        click.echo(line)
+        echo_line(line)
 
 
 @contextmanager
@@ -297,7 +303,7 @@ def _exported(exporter: Exporter | None, recording: Recording) -> Iterator[None]
         yield
     finally:
         for problem in exporter.stop():
-            click.echo(f"warning: prometheus: {problem}", err=True)
+            echo_line(f"warning: prometheus: {problem}", err=True)
 
 
 @contextmanager

@@ -10,13 +10,12 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
 
 from pytest_twin._system.systemd_scope import SCOPE, SYSTEMD_RUN, is_in_scope, why_no_scope
-from pytest_twin.cli._options import FiniteRange
+from pytest_twin.cli._options import FiniteRange, echo_line
 from pytest_twin.model.clock import Clock
 from pytest_twin.stressors.constraint.enforcer import find_backends, is_job_of_shell
 from pytest_twin.stressors.system import capacity
@@ -28,7 +27,7 @@ from pytest_twin.telemetry.sampler_process import RowReader
 if TYPE_CHECKING:
     from pytest_twin.model.columns import Column
 
-WIDTH, GIB = 80, 1 << 30
+GIB = 1 << 30
 MOST_BUSY_PERCENT = 10.0  # of the CPUs: beside more, a test often waits for one
 MOST_STOLEN_PERCENT = 1.0
 CONTROL_GROUP, STOP_SIGNALS = "control group", "stop signals"
@@ -62,7 +61,7 @@ def command(seconds: float, verbose: bool) -> None:
         *(f"warning: {warning}" for warning in reader.warnings),
     ]
     for line in lines:
-        click.echo("\n".join(wrap(line, WIDTH, subsequent_indent="  ")))
+        echo_line(line)
     if verbose:
         _print_table(of_host)
     else:

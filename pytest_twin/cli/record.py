@@ -13,6 +13,7 @@ from pytest_twin.cli._options import (
     EXPORTED,
     Duration,
     Size,
+    echo_line,
     open_recording,
     print_summary,
     settings_of,
@@ -68,7 +69,7 @@ def _print_usage(folder: Path) -> None:
     try:
         recording = read_recording(shown)
     except ReadingError as error:  # such as one that was stopped before its second row
-        click.echo(f"no figures: {error}")
+        echo_line(f"no figures: {error}")
         return
     for line in (*usage_lines(recording), *next_steps(Path(shown))):
         click.echo(line)

@@ -13,6 +13,7 @@ from pytest_twin.analysis.run.running import upcoming_loads
 from pytest_twin.cli._live_view import view_of
 from pytest_twin.cli._options import (
     EXPORTED,
+    echo_line,
     finish,
     limit_of,
     open_recording,
@@ -87,7 +88,7 @@ def command(
     limited = [part.kind.keyword for part in limit.parts] if limit else []
     plan = fill_machine(schedule, kinds(), limited=limited).faster(settings.schedule_speed)
     for note in schedule.remarks if dry_run else schedule_remarks(schedule, settings.report_dir):
-        click.echo(f"note: {path}: {note}", err=True)
+        echo_line(f"note: {path}: {note}", err=True)
     if dry_run:
         for event in plan.events:
             click.echo(str(event))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from textwrap import wrap
 
 from rich.console import Console
 
-WIDE = 160  # where there is no terminal
+from pytest_twin.report.wording import TERMINAL_WIDTH, terminal_width, wrap_line
 
 
 def console_text(print_to: Callable[[Console], None], *, plain: bool = False) -> str:
@@ -15,29 +14,21 @@ def console_text(print_to: Callable[[Console], None], *, plain: bool = False) ->
 
     Args:
         print_to: The function.
-        plain: Without colours and with a fixed width, for a file; always so without a terminal.
+        plain: Without styles and with a fixed width, for a file.
     """
-    console = Console()
-    if plain or not console.is_terminal:
-        console = Console(width=WIDE, no_color=True)
+    console = Console(width=TERMINAL_WIDTH, color_system=None) if plain else Console(width=terminal_width())
     with console.capture() as captured:
         print_to(console)
-    return captured.get().rstrip("\n")
+    return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
 
 
 def print_line(console: Console, text: str, style: str | None = None) -> None:
-    """Print a line of text: broken between words in a terminal, whole in a file.
+    """Print a line of text, broken between words where it is too wide.
 
     Args:
         console: Where to print.
         text: The line; what continues it is indented by two spaces more.
         style: Its style.
     """
-    indent = " " * (len(text) - len(text.lstrip()))
-    is_whole = not console.is_terminal or len(text) <= console.width
-    lines = [text] if is_whole else wrap(
-        text.lstrip(), console.width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
-    for line in lines:
+    for line in wrap_line(text, console.width):
         console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.analysis.run.totals import last_attempts, number_of_tests
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 KEPT = "ok"  # as tests.csv says of a budget
 LONGEST = 160  # characters of a test's id
-TERMINAL_WIDTH = 80
+TERMINAL_WIDTH = 80  # where there is no terminal
+NARROWEST = 40  # a table needs some room, whatever a terminal says of itself
 
 
 def headline(summary: RunSummary) -> str:
@@ -103,6 +106,28 @@ def truncate_middle(text: str, longest: int = LONGEST) -> str:
     """Shorten a long text in the middle: both ends of a test id matter most."""
     half = (longest - 1) // 2
     return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
+
+
+def terminal_width() -> int:
+    """Return the number of columns to print to: ``COLUMNS``, or those of the terminal of standard output."""
+    return max(NARROWEST, shutil.get_terminal_size((TERMINAL_WIDTH, 24)).columns)
+
+
+def wrap_line(text: str, width: int | None = None) -> list[str]:
+    """Break a line between words; what continues it is indented by two spaces more. Words, such as paths, stay whole.
+
+    Args:
+        text: The line.
+        width: The largest width; None is that of the terminal.
+    """
+    width = terminal_width() if width is None else width
+    if len(text) <= width:
+        return [text]
+    indent = " " * (len(text) - len(text.lstrip()))
+    return wrap(
+        text.lstrip(), width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def align(table: Sequence[Sequence[str]], *, last_left: bool = True) -> list[str]:

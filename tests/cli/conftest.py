@@ -10,7 +10,8 @@ from pytest_twin.cli import main
 
 @pytest.fixture
 def twin(tmp_path, monkeypatch):
-    """Runs ``pytest-twin`` in an empty folder: what it printed, or its errors."""
+    """Runs ``pytest-twin`` in an empty folder, where lines may be long: what it printed, or its errors."""
+    monkeypatch.setenv("COLUMNS", "1000")
     monkeypatch.chdir(tmp_path)
 
     def run(*words, status=0):

@@ -35,8 +35,9 @@ COMMAND = [sys.executable, "-m", "pytest_twin"]
 
 
 @pytest.fixture
-def twin(tmp_path):
-    """Runs ``pytest-twin`` in an empty folder."""
+def twin(tmp_path, monkeypatch):
+    """Runs ``pytest-twin`` in an empty folder, where lines may be long."""
+    monkeypatch.setenv("COLUMNS", "1000")
 
     def run(*words, status=0):
         done = subprocess.run([*COMMAND, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -122,7 +123,8 @@ def test_help_tells_only_defaults_that_there_are(twin):
     assert "None" not in text
 
 
-def test_check_shows_the_machine_and_what_it_lacks(twin):
+def test_check_shows_the_machine_and_what_it_lacks(twin, monkeypatch):
+    monkeypatch.delenv("COLUMNS")
     text = twin("check", "--seconds", "0.2")
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80

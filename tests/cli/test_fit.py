@@ -44,6 +44,7 @@ def write(path, rows=ROWS, noise=0.5, **columns):
 def twin(tmp_path, monkeypatch):
     """Runs ``pytest-twin fit`` in a folder with a recording."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "1000")
     write(tmp_path / "server.csv")
 
     def run(*words, status=0):

@@ -55,15 +55,17 @@ def read(terminal):
         return b""
 
 
-def test_where_there_is_no_terminal_it_is_a_plain_line(tmp_path):
+def test_where_there_is_no_terminal_it_is_plain_lines_that_fit_80_columns(tmp_path):
     command, pipe = [*COMMAND, "record", "--interval", "0.05"], subprocess.PIPE
     with subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as recording:
-        line = recording.stderr.readline()
+        first = recording.stderr.readline()
         recording.send_signal(signal.SIGINT)
+        text = first + recording.stderr.read()
         recording.communicate(timeout=60)
     assert recording.returncode == 0
-    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  twin-report .*CPU .* %  memory ", line)
-    assert line.rstrip("\n").isprintable()
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  twin-report .*CPU .* %\s+memory ", text, re.DOTALL)
+    assert max(map(len, text.splitlines())) <= 80
+    assert all(line.isprintable() for line in text.splitlines())
 
 
 @posix

@@ -21,12 +21,15 @@ TEST = "tests/integration/test_checkout_flow.py::TestCheckout::test_many[large]"
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@pytest.fixture
-def shown(twin, monkeypatch):
-    """Runs a command as in a terminal of 80 columns: its lines, none of which is longer or has a cut cell."""
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", str(TERMINAL_WIDTH))
-    monkeypatch.delenv("NO_COLOR", raising=False)
+@pytest.fixture(params=["terminal", "pipe"])
+def shown(request, twin, monkeypatch):
+    """Runs a command as in a terminal of 80 columns, and in a pipe: no line is longer or has a cut cell."""
+    if request.param == "terminal":
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", str(TERMINAL_WIDTH))
+        monkeypatch.delenv("NO_COLOR", raising=False)
+    else:
+        monkeypatch.delenv("COLUMNS")
 
     def run(*words, status=0):
         lines = STYLE.sub("", twin(*words, status=status)).splitlines()
@@ -112,6 +115,23 @@ def test_validate_splits_its_table(shown, tmp_path):
     headings = [line.split()[2:] for line in lines if line.startswith("gate ")]
     assert [name for each in headings for name in each] == ["cpu", "mem", "disk_read", "disk_write", "net_sent"]
     assert sum(line.startswith("error of p95 ") for line in lines) == len(headings) > 1
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_columns_says(twin, tmp_path, monkeypatch):
+    write(tmp_path / "server.csv")
+    monkeypatch.setenv("COLUMNS", "120")
+    lines = twin("validate", "server.csv", "server.csv").splitlines()
+    assert TERMINAL_WIDTH < max(map(len, lines)) <= 120
+    assert not any(line.endswith(" ") for line in lines)
+
+
+def test_a_file_has_no_styles_even_if_colours_are_forced(shown, tmp_path):
+    made(tmp_path / "a", {TEST: 1.5})
+    made(tmp_path / "b", {TEST: 3.15})
+    shown("compare", "a", "b", "-o", "compared.txt")
+    text = (tmp_path / "compared.txt").read_text(encoding="utf-8")
+    assert "\x1b" not in text
+    check(text.splitlines())
 
 
 def test_fit_with_variants(shown, tmp_path):

@@ -35,6 +35,7 @@ def write(path, factor=1.0, **columns):
 def twin(tmp_path, monkeypatch):
     """Runs ``pytest-twin validate`` in a folder with a recording, a faithful run and a scaled one."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "1000")
     write(tmp_path / "server.csv")
     write(tmp_path / "scaled.csv", 0.9)
 

@@ -28,7 +28,8 @@ def scaled():
     return compare_recordings(("<b>.csv", "run"), of_frame(frame), of_frame(frame.assign(cpu=0.8 * frame["cpu"])))
 
 
-def test_the_table_has_each_gate_with_value_and_limit_and_what_it_catches(scaled):
+def test_the_table_has_each_gate_with_value_and_limit_and_what_it_catches(scaled, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     text = terminal.text(scaled)
     assert text.startswith("run as a replay of <b>.csv: failed (")
     assert re.search(r"mean bias \(NMBE\) +±5 % +-20 % ✗ +– +0 % +the run is scaled or offset", text)  # noqa: RUF001

@@ -127,8 +127,8 @@ def test_markup_in_a_name_is_no_markup(minute):
     assert texts(ViewState("[r]", minute, (RunningItem(0, "test", name, ""),), EndCounts(), 1, 1))[-1].endswith(name)
 
 
-def test_a_line_of_a_log_has_the_time_in_front_and_everything_behind(state):
-    line = plain(state, "2026-01-01T00:00:00Z", PLAIN)
+def test_a_wide_line_of_a_log_has_the_time_in_front_and_everything_behind(state):
+    line = plain(state, "2026-01-01T00:00:00Z", PLAIN, 1000)
     assert line.startswith(
         "2026-01-01T00:00:00Z  twin-report | every 1 s | 30 rows | 0:30, 1:00 left"
         " | 3 tests done | 1 of 4 loads done | 1 aborted  CPU 30.0 %  tests 30.0 %  stress 30.0 %  rest 0.0 %"
@@ -138,9 +138,21 @@ def test_a_line_of_a_log_has_the_time_in_front_and_everything_behind(state):
     assert line.isprintable()
 
 
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_a_log_fits_the_width_and_lacks_nothing(state, width):
+    first, *others = plain(state, "2026-01-01T00:00:00Z", PLAIN, width).split("\n")
+    assert first.startswith("2026-01-01T00:00:00Z  twin-report")
+    assert max(map(cell_len, (first, *others))) <= width
+    assert {line[:2] for line in others} == {"  "}
+    values = [value for line in others for value in line.strip().split("  ")]
+    for series in SERIES:
+        assert any(value.startswith(f"{series.name} ") for value in values), values
+    assert others[-1].endswith("cpu=75% 2.0 s")
+
+
 def test_a_line_of_a_log_names_only_some_of_what_runs(minute):
     running = tuple(RunningItem(1, "cpu", f"{number}", "") for number in range(50))
-    assert plain(ViewState("r", minute, running, EndCounts(), 2, 2), "now", PLAIN).endswith(
+    assert plain(ViewState("r", minute, running, EndCounts(), 2, 2), "now", PLAIN, 80).endswith(
         "cpu=2 1.0 s, ... and 47 more"
     )
 

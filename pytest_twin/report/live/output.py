@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from pytest_twin.report.live.view import ViewState, frame, glyphs_for, plain
+from pytest_twin.report.wording import terminal_width
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,7 +58,7 @@ class TerminalOutput:
 
 
 class LogOutput:
-    """A log: a line with the first sample, then one every 5 s to 60 s, a tenth of the total time if that is known."""
+    """A log: an entry with the first sample, then one every 5 s to 60 s, a tenth of the total time if that is known."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -65,13 +66,13 @@ class LogOutput:
         self._next_s = 0.0
 
     def show(self, state: ViewState) -> None:
-        """Write a line if it is due."""
+        """Write an entry if it is due."""
         if state.elapsed_s < self._next_s or not state.minute.rows:
             return
         whole = state.elapsed_s if state.total_s is None else state.total_s
         self._next_s = state.elapsed_s + min(max(whole / PART, SHORTEST_S), LONGEST_S)
         stamp = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        self._file.write(plain(state, stamp, self._glyphs) + "\n")
+        self._file.write(plain(state, stamp, self._glyphs, terminal_width()) + "\n")
         self._file.flush()
 
 

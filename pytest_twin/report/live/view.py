@@ -20,6 +20,7 @@ POINTS = [number for number in range(2, BINS + 1) if BINS % number == 0]
 MOST_AHEAD = 2
 MOST_IN_A_LINE = 3
 LONGEST_PATH = 60  # in a log
+INDENT, RUNNING, GAP_IN_A_LINE = "  ", "running: ", "  "  # of a log
 
 # colours of Okabe and Ito, which people see apart whatever their eyes; each has its word beside it all the same
 STYLES = {"tests": "#56b4e9", "test": "#56b4e9", "stress": "#e69f00", "rest": "#999999", "memory": "#009e73"}
@@ -89,7 +90,7 @@ def frame(state: ViewState, width: int, height: int, glyphs: Glyphs) -> list[Tex
     """Return the view with at most `height` lines, none wider than `width`."""
     from rich.text import Text
 
-    head = [Text(line, STRONG) for line in _wrap(_facts(state, width, glyphs), width, glyphs)]
+    head = [Text(line, STRONG) for line in _wrap(_facts(state, width, glyphs), width, glyphs.between)]
     if message := state.message or ("" if state.minute.rows else "waiting for the first sample"):
         head.append(Text(message))
     below = [Text(glyphs.between.join(counts), FAINT)] if (counts := _counts(state)) else []
@@ -104,21 +105,31 @@ def frame(state: ViewState, width: int, height: int, glyphs: Glyphs) -> list[Tex
     return shown
 
 
-def plain(state: ViewState, stamp: str, glyphs: Glyphs) -> str:
-    """Return the view as one line for a log.
+def plain(state: ViewState, stamp: str, glyphs: Glyphs, width: int) -> str:
+    """Return the view as text for a log: one line, or what continues it on lines that are indented.
 
     Args:
         state: The state to show.
         stamp: The time stamp to begin with.
         glyphs: Characters that the log can encode.
+        width: The largest width of a line.
     """
-    lines = {line.series.name: _shown(line.now, line.series.unit, glyphs) for line in state.minute.lines(POINTS[0])}
-    values = "  ".join(f"{name} {value}" for name, value in lines.items())
-    running = [f"{_what(each)} {format_seconds(state.now_s - each.since_s)}" for each in state.running]
+    room = width - len(INDENT)
+    begin = f"{stamp}{GAP_IN_A_LINE}"
+    where, *facts = _facts(state, min(room - len(begin), LONGEST_PATH), glyphs)
+    message = [state.message] if state.message else []
+    lines = state.minute.lines(POINTS[0])
+    values = [f"{line.series.name} {_shown(line.now, line.series.unit, glyphs)}" for line in lines]
+    longest = room - len(RUNNING) - TIME
+    running = [
+        f"{truncate_cells(_what(each), longest, glyphs.cut)} {format_seconds(state.now_s - each.since_s)}"
+        for each in state.running
+    ]
     more = [f"{glyphs.cut} and {len(running) - MOST_IN_A_LINE} more"] if len(running) > MOST_IN_A_LINE else []
-    now = [f"running: {', '.join([*running[:MOST_IN_A_LINE], *more])}"] if running else []
-    facts = [*_facts(state, LONGEST_PATH, glyphs), *([state.message] if state.message else []), *_counts(state)]
-    return "  ".join((stamp, glyphs.between.join(facts), values, *now))
+    now = _wrap([*running[:MOST_IN_A_LINE], *more], room - len(RUNNING), ", ") if running else []
+    now[:1] = [f"{RUNNING}{line}" for line in now[:1]]
+    head = _wrap([f"{begin}{where}", *facts, *message, *_counts(state)], room, glyphs.between)
+    return f"\n{INDENT}".join(_wrap([*head, *values, *now], room, GAP_IN_A_LINE))
 
 
 def truncate_cells(text: str, width: int, cut: str) -> str:
@@ -156,11 +167,11 @@ def sparkline(points: Iterable[float | None], top: float, glyphs: Glyphs) -> str
     )
 
 
-def _wrap(words: Iterable[str], width: int, glyphs: Glyphs) -> list[str]:
-    """Wrap words to lines."""
+def _wrap(words: Iterable[str], width: int, between: str) -> list[str]:
+    """Wrap words to lines, with a text between two words of a line."""
     lines = [""]
     for word in words:
-        longer = f"{lines[-1]}{glyphs.between}{word}" if lines[-1] else word
+        longer = f"{lines[-1]}{between}{word}" if lines[-1] else word
         if len(longer) <= width or not lines[-1]:
             lines[-1] = longer
         else:
