@@ -15,7 +15,7 @@ from pytest_twin.analysis.comparison.same_load import MixedLoadTest
 from pytest_twin.analysis.comparison.side import Side
 from pytest_twin.model.machine_speed import MachineSpeed, speed_document
 from pytest_twin.model.measure import parse_limits
-from pytest_twin.report.comparison.wording import broken_limit_lines, limit_verdicts, named_tests, rows
+from pytest_twin.report.comparison.wording import broken_limit_lines, closing_line, limit_verdicts, named_tests, rows
 
 LAPTOP = {"cpu": {"model": "A", "logical": 8}, "memory": {"total_GB": 16.0}}
 LIMIT = parse_limits(["cpu_seconds>10%"])
@@ -124,10 +124,37 @@ def test_single_runs_are_judged_by_their_ratio_and_it_is_said_that_this_is_a_gue
     assert came.notes == [f"{said}at least four and four are needed, ten and ten are recommended"]
 
 
-def test_a_difference_below_the_floor_is_none():
-    came = compared([run({"a": 0.001})], [run({"a": 0.004})], LIMIT)
+@pytest.mark.parametrize("times", [1, 10])
+def test_a_difference_below_the_floor_is_none_and_too_small_to_judge(times):
+    came = compared([run({"a": 0.001})] * times, [run({"a": 0.0013})] * times)
     assert not came.changed
+    assert verdicts(came, "a") == {
+        "cpu_seconds": "too small to judge", "duration": "too small to judge", "peak_memory": "same"
+    }  # fmt: skip
+    assert {row.verdict for row in rows(came.whole)} == {"too small to judge", "same"}
+
+
+def test_figures_near_nothing_are_the_same():
+    came = compared([run({"a": 1}, a={"memory_growth_MB": 0.0})], [run({"a": 1}, a={"memory_growth_MB": 0.004})])
+    assert verdicts(came, "a")["peak_memory"] == "same"
+
+
+@pytest.mark.parametrize("times", [1, 10])
+def test_a_limit_is_not_judged_by_what_cannot_be_measured(times):
+    came = compared([run({"a": 0.001, "b": 0.002})] * times, [run({"a": 0.0012, "b": 0.0024})] * times, LIMIT)
     assert not came.broken
+    (found,) = limit_verdicts(came)
+    text = "limit cpu_seconds>10%: not judged, 3 differences too small to judge (below 5.0 ms)"
+    assert (found.is_kept, found.text) == (None, text)
+    assert {row.verdict for row in rows(came.differences) if row.measure == "cpu_seconds"} == {"too small to judge"}
+    assert closing_line(came) == "2 tests compared, 0 changed, 0 of 1 limit broken, 1 not judged"
+
+
+def test_a_limit_that_some_figures_can_be_judged_by_says_how_many_cannot():
+    came = compared([run({"a": 0.001, "b": 1.0})], [run({"a": 0.0012, "b": 1.01})], LIMIT)
+    (found,) = limit_verdicts(came)
+    text = "limit cpu_seconds>10%: passed, 2 figures within it, 1 difference too small to judge (below 5.0 ms)"
+    assert (found.is_kept, found.text) == (True, text)
 
 
 def test_what_failed_is_not_compared_and_the_outcome_is_told():

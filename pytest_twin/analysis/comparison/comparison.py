@@ -20,7 +20,7 @@ from pytest_twin.analysis.comparison.measurements import (
 )
 from pytest_twin.analysis.comparison.same_load import ComparableRows, comparable_rows
 from pytest_twin.analysis.comparison.side import Side
-from pytest_twin.analysis.comparison.verdicts import MARGIN, SAME, Difference, judge
+from pytest_twin.analysis.comparison.verdicts import MARGIN, Difference, judge
 from pytest_twin.analysis.run.by_host import add_host_to_ids, display_name, hosts_of
 from pytest_twin.analysis.stats.rank_sum import smallest_p_value
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
@@ -64,7 +64,7 @@ class Comparison:
     @property
     def changed(self) -> list[Difference]:
         """The tests that changed, the most severe first."""
-        found = [each for each in self.differences if each.test != WHOLE and (each.verdict != SAME or each.broken)]
+        found = [each for each in self.differences if each.test != WHOLE and each.is_changed]
         return sorted(found, key=_severity)
 
     @property

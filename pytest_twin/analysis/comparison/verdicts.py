@@ -2,7 +2,8 @@
 
 With enough measurements, a difference is called ``more`` or ``less`` if chance, and the usual variation of machines, is
 an unlikely reason for it, corrected for the number of comparisons. With too few, it is only ``possibly`` so, by its
-ratio. A difference below the floor of its measure is never reported.
+ratio. A difference below the floor of its measure is never reported; where its ratio is large, or over a limit, it is
+``too small to judge``.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from pytest_twin.analysis.stats.rank_sum import adjust_p_values, is_enough, one_
 from pytest_twin.model.measure import ChangeLimit, Measure
 
 SAME, MORE, LESS = "same", "more", "less"
+TOO_SMALL = "too small to judge"
 PERHAPS_MORE, PERHAPS_LESS = "possibly more", "possibly less"
 WORTH_TELLING = 1.25  # the least ratio at which a difference between single runs is reported
+NEGLIGIBLE = 0.01  # of the floor of a measure: figures that differ by less are equal
 MARGIN = 0.03  # share that may be variation of the machine, beside the common factor
 
 
@@ -37,9 +40,11 @@ class Difference:
         high: Upper border.
         counts: The numbers of measurements before and after.
         chance: The p-value of the difference, corrected; None with too few measurements.
-        verdict: `SAME`, `MORE`, `LESS`, or with too few measurements `PERHAPS_MORE`, `PERHAPS_LESS`.
-        broken: The limits that it breaks: significantly if there are enough measurements. Its verdict is never `SAME`
-            then.
+        verdict: `SAME`, `MORE`, `LESS`, or with too few measurements `PERHAPS_MORE`, `PERHAPS_LESS`; `TOO_SMALL` where
+            the ratio would tell a change, but the difference is below the floor.
+        broken: The limits that it breaks: significantly if there are enough measurements. Its verdict is neither `SAME`
+            nor `TOO_SMALL` then.
+        unjudged: The limits that it is over by less than can be measured.
         common: The common factor of all tests, which `adjusted` excludes.
     """
 
@@ -54,6 +59,7 @@ class Difference:
     chance: float | None = None
     verdict: str = SAME
     broken: tuple[ChangeLimit, ...] = ()
+    unjudged: tuple[ChangeLimit, ...] = ()
     common: float = 1.0
 
     @property
@@ -70,7 +76,24 @@ class Difference:
     def is_above_floor(self) -> bool:
         """Whether the difference is large enough to be reported, without the common factor of all tests."""
         is_one_way = (self.after > self.before) == (self.adjusted > 1)
-        return is_one_way and abs(self.after - self.before) >= self.measure.floor
+        return is_one_way and not self.is_below_floor
+
+    @property
+    def is_below_floor(self) -> bool:
+        """Whether the difference is smaller than what can be measured."""
+        return abs(self.after - self.before) < self.measure.floor
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the ratio would be reported of single runs; that of two figures near 0 says nothing."""
+        if abs(self.after - self.before) < NEGLIGIBLE * self.measure.floor:
+            return False
+        return not 1 / WORTH_TELLING < self.adjusted < WORTH_TELLING
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the verdict is that of a change."""
+        return self.verdict not in {SAME, TOO_SMALL}
 
     @property
     def is_candidate(self) -> bool:
@@ -114,13 +137,19 @@ def _add_verdicts(
 ) -> list[Difference]:
     """Return the differences with their verdicts."""
     at = [number for number, each in enumerate(differences) if each.is_sure and each.is_candidate]
-    called = [each if each.is_sure else replace(each, verdict=_guess(each)) for each in differences]
+    called = [replace(each, verdict=_unless_measurable(each) if each.is_sure else _guess(each)) for each in differences]
     chances = adjust_p_values([_chance(found[number]) for number in at])
     for number, chance in zip(at, chances, strict=True):
         each = differences[number]
-        verdict = SAME if chance > allowed or not each.is_above_floor else MORE if each.adjusted > 1 else LESS
+        is_change = chance <= allowed and each.is_above_floor
+        verdict = (MORE if each.adjusted > 1 else LESS) if is_change else called[number].verdict
         called[number] = replace(each, chance=chance, verdict=verdict)
     return called
+
+
+def _unless_measurable(each: Difference) -> str:
+    """Return the verdict on what is called neither more nor less."""
+    return TOO_SMALL if each.is_large and each.is_below_floor else SAME
 
 
 def _chance(each: MeasurementGrid) -> float:
@@ -132,8 +161,8 @@ def _chance(each: MeasurementGrid) -> float:
 
 
 def _guess(each: Difference) -> str:
-    if not each.is_above_floor or 1 / WORTH_TELLING < each.adjusted < WORTH_TELLING:
-        return SAME
+    if not each.is_above_floor or not each.is_large:
+        return _unless_measurable(each)
     return PERHAPS_MORE if each.adjusted > 1 else PERHAPS_LESS
 
 
@@ -141,18 +170,19 @@ def _apply_limit(
     found: Sequence[MeasurementGrid], differences: Sequence[Difference], limit: ChangeLimit, allowed: float
 ) -> list[Difference]:
     """Add this limit to the differences that break it: significantly, or without enough measurements by the ratio."""
-    ours = [
-        number
-        for number, each in enumerate(differences)
-        if each.measure.name == limit.measure.name and each.is_candidate
-    ]
-    sure = [number for number in ours if differences[number].is_sure]
+    ours = [number for number, each in enumerate(differences) if each.measure.name == limit.measure.name]
+    sure = [number for number in ours if differences[number].is_sure and differences[number].is_candidate]
     chances = dict(zip(sure, adjust_p_values([_chance_beyond(found[number], limit) for number in sure]), strict=True))
     limited = list(differences)
     for number in ours:
         each = differences[number]
         was, now = (float(np.median(side)) for side in found[number].own)
-        is_beyond = chances[number] <= allowed / 2 if number in chances else now > limit.bound(was)
+        is_beyond = now > limit.bound(was)
+        if is_beyond and each.is_below_floor:
+            limited[number] = replace(each, unjudged=(*each.unjudged, limit), verdict=TOO_SMALL)
+            continue
+        if number in chances:
+            is_beyond = chances[number] <= allowed / 2
         if is_beyond and each.is_above_floor and each.after > each.before:
             verdict = MORE if each.is_sure else PERHAPS_MORE  # whatever it was called before there was a limit
             limited[number] = replace(each, broken=(*each.broken, limit), verdict=verdict)

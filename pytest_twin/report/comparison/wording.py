@@ -10,14 +10,23 @@ from pytest_twin.analysis.comparison.changes import Change
 from pytest_twin.analysis.comparison.comparison import Comparison
 from pytest_twin.analysis.comparison.measurements import WHOLE
 from pytest_twin.analysis.comparison.same_load import MixedLoadTest
-from pytest_twin.analysis.comparison.verdicts import LESS, MORE, PERHAPS_LESS, PERHAPS_MORE, SAME, Difference, ratio_of
+from pytest_twin.analysis.comparison.verdicts import (
+    LESS,
+    MORE,
+    PERHAPS_LESS,
+    PERHAPS_MORE,
+    SAME,
+    TOO_SMALL,
+    Difference,
+    ratio_of,
+)
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.measure import Measure
 from pytest_twin.report.wording import align, format_count
 
 HEADINGS = ("test", "measure", "before", "after", "ratio", "adjusted", "95 % interval", "verdict")
 NUMBERS = {"before", "after", "ratio", "adjusted"}
-TONES = {MORE: "worse", PERHAPS_MORE: "worse", LESS: "better", PERHAPS_LESS: "better", SAME: "same"}
+TONES = {MORE: "worse", PERHAPS_MORE: "worse", LESS: "better", PERHAPS_LESS: "better", SAME: "same", TOO_SMALL: "same"}
 ALL_TESTS = "all tests together"
 ROUNDING = 0.002  # of a ratio: less is of figures that are rounded
 LARGE = 1000  # s or MiB: from here on, fractions are not worth their room
@@ -121,13 +130,19 @@ def limit_verdicts(comparison: Comparison) -> Iterator[AppliedLimit]:
         name = limit.measure.name
         judged = [each for each in comparison.differences if each.measure.name == name]
         over = sum(limit in each.broken for each in judged)
+        small = sum(limit in each.unjudged for each in judged)
         if not judged:
             verdict = f"not judged, {name} was not measured on both sides"
+        elif small == len(judged):
+            verdict = "not judged"
         elif over:
             verdict = f"failed, {over:,} of {format_count(len(judged), 'figure')} over it"
         else:
-            verdict = f"passed, {format_count(len(judged), 'figure')} within it"
-        yield AppliedLimit(f"limit {limit}: {verdict}", not over if judged else None)
+            verdict = f"passed, {format_count(len(judged) - small, 'figure')} within it"
+        if small:
+            least = _amount(limit.measure.floor, limit.measure)
+            verdict += f", {format_count(small, 'difference')} {TOO_SMALL} (below {least})"
+        yield AppliedLimit(f"limit {limit}: {verdict}", not over if len(judged) > small else None)
 
 
 def closing_line(comparison: Comparison) -> str:
@@ -137,6 +152,8 @@ def closing_line(comparison: Comparison) -> str:
     verdicts = list(limit_verdicts(comparison))
     broken = sum(each.is_kept is False for each in verdicts)
     limits = f"{broken} of {format_count(len(verdicts), 'limit')} broken" if verdicts else "no limit given"
+    if unjudged := sum(each.is_kept is None for each in verdicts):
+        limits += f", {unjudged} not judged"
     return f"{format_count(compared, 'test')} compared, {tests:,} changed, {limits}"
 
 
@@ -178,7 +195,7 @@ def _cells(each: Difference, row: DifferenceRow) -> tuple[str, ...]:
 def _row(each: Difference) -> DifferenceRow:
     verdict = each.verdict + (f", over {', '.join(map(str, each.broken))}" if each.broken else "")
     interval = "" if each.low is None or each.high is None else f"{_times(each.low)} to {_times(each.high)}"
-    is_nothing = each.verdict == SAME and max(each.before, each.after) < each.measure.floor
+    is_nothing = not each.is_changed and max(each.before, each.after) < each.measure.floor
     printed = ratio_of(_shown(each.before, each.measure), _shown(each.after, each.measure))
     is_adjusted = not math.isclose(printed, each.adjusted, rel_tol=ROUNDING)
     ratio, adjusted, common = map(_times, (printed, each.adjusted, each.common))
