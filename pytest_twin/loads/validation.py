@@ -13,13 +13,17 @@ from pytest_twin.loads.registry import kinds
 from pytest_twin.loads.spec import Load, LoadError
 from pytest_twin.loads.stress_ng import ENGINE, check_engine
 from pytest_twin.model.error_text import unknown
+from pytest_twin.model.quantity import format_bytes
 from pytest_twin.settings.options import SettingsError, ini_name
 from pytest_twin.stressors.constraint import KEYWORD as CONSTRAIN
 from pytest_twin.stressors.constraint.enforcer import NO_LINUX
+from pytest_twin.stressors.spec.kind import BYTES
+from pytest_twin.stressors.system import capacity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MEMORY = "mem"  # the keyword of a load of it
 CAN_CONSTRAIN = sys.platform == "linux"
 
 
@@ -55,7 +59,7 @@ def read_constraint(raw: object, *, must_take_away: bool = False) -> Load:
 def check_load(load: Load) -> None:
     """Check that a load can be applied here: its engine is installed, and its conditions name recorded columns.
 
-    A constraint needs a platform that can constrain processes.
+    A constraint needs a platform that can constrain processes, and an amount of memory a machine that has so much.
 
     Raises:
         LoadError: It cannot be applied.
@@ -64,6 +68,8 @@ def check_load(load: Load) -> None:
         raise LoadError([("stop_when", problem) for problem in problems])
     if not CAN_CONSTRAIN and any(part.is_constraint for part in load.parts):
         raise LoadError([(CONSTRAIN, NO_LINUX)])
+    if problems := list(_more_than_memory(load)):
+        raise LoadError([(MEMORY, problem) for problem in problems])
     check_engine(load)
 
 
@@ -86,6 +92,18 @@ def _unknown_columns(load: Load) -> Iterator[str]:
     named = {condition.column for part in load.parts for condition in part.stop_when}
     for name in sorted(named - set(_columns()) if named else ()):
         yield unknown(name, _columns(), "column")
+
+
+def _more_than_memory(load: Load) -> Iterator[str]:
+    """Yield a problem for each amount that memory and swap together do not have."""
+    for part in load.parts:
+        if part.kind.keyword != MEMORY or part.unit != BYTES:
+            continue
+        usable, swap = capacity.usable_memory(), capacity.total_swap()
+        if usable is not None and part.peak > usable + swap:
+            has = f"{format_bytes(usable)} of memory, {f'{format_bytes(swap)} of' if swap else 'no'} swap"
+            amount = format_bytes(part.peak)
+            yield f'{amount} is more than this machine has ({has}); give less, or a share such as "50%"'
 
 
 @cache

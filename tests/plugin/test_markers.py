@@ -177,6 +177,9 @@ def test_every_wrong_mark_is_told_before_any_test_runs(pytester):
         @pytest.mark.stress(cpu="150%", ramp="soon")
         def test_wrong(): pass
 
+        @pytest.mark.stress(mem="900TiB")
+        def test_huge(): pass
+
         @pytest.mark.stress(8)
         def test_positional(): pass
 
@@ -193,6 +196,7 @@ def test_every_wrong_mark_is_told_before_any_test_runs(pytester):
             'ERROR: *::test_unknown: stress: "cpus" is a keyword of constraints, not of loads; use --twin-constrain *',
             '*::test_wrong: stress(cpu): "150%" is over 100%; give 0-100%',
             "*::test_wrong: stress(ramp): 'soon' is not a duration; write seconds, or text such as *",
+            "*::test_huge: stress(mem): 921600.0GiB is more than this machine has (*",
             "*::test_positional: stress(8): has no keyword; write stress(cpu=...), stress(mem=...) or stress(disk=...)",
             "*::test_only_how: stress(ramp): applies no load; give cpu, *, mem, *",
             "*::test_no_path: twin_schedule takes one path; write twin_schedule('schedule.json')",

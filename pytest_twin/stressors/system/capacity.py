@@ -42,6 +42,11 @@ def usable_memory() -> int | None:
     return min((value for value in (total, limit) if value is not None), default=None)
 
 
+def total_swap() -> int:
+    """Return the bytes of swap space that the machine has; 0 where it is not known."""
+    return _meminfo("SwapTotal") or 0
+
+
 def available_memory() -> int | None:
     """Return the bytes that can be allocated without swapping anything out; None where it is not known."""
     free = [value for value in (_meminfo("MemAvailable"), _cgroup_headroom()) if value is not None]
