@@ -8,6 +8,7 @@ from pytest_twin.loads.applied import NOT_REACHED
 from pytest_twin.model import event
 from pytest_twin.model.event import Event, detail
 from pytest_twin.recording.constraints import STAT, STAT_BEGAN
+from pytest_twin.stressors.spec.request import CUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,6 +51,6 @@ def load_events(
     yield start._replace(
         elapsed_s=max(at, 0.0),
         event=how,
-        achieved=load.part.format_achieved(achieved, achieved["held_s"], usable),
+        achieved="" if reason == CUT else load.part.format_achieved(achieved, achieved["held_s"], usable),
         detail=detail("", {**note, "reason": reason, **figures}),
     )

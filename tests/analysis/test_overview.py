@@ -47,6 +47,11 @@ def test_loads_of_the_same_words_are_one_line():
     assert loads(rows) == [LoadLine("cpu", "cpu=75%", 3, ("74.9%", "75.1%"), 5.0, ())]
 
 
+def test_a_load_that_the_end_of_the_run_cut_says_so_and_is_short_of_nothing():
+    (line,) = loads([row(END, target="2GiB", detail={"held_s": 0.1, "reason": "stopped before it was ready"})])
+    assert (line.troubles, line.achieved, line.lowest_share) == (("stopped before it was ready",), (), None)
+
+
 def test_a_ramp_is_judged_by_what_it_requested_over_its_time():
     ramp = {"held_s": 1, "cpu_s": 0.8, "asked_cpu_s": 0.81}
     short = {"held_s": 1, "cpu_s": 0.5, "asked_cpu_s": 1.0}

@@ -250,7 +250,8 @@ def test_a_file_that_is_no_schedule_says_so(text, line):
 
 
 def test_a_file_that_is_no_toml_says_where():
-    assert problems("events = [", "s.toml") == ["s.toml: Invalid value (at end of document)"]
+    assert problems("events = [", "s.toml") == ["s.toml: is not TOML: end of document: invalid value"]
+    assert problems('a = 1\nb = "c\n', "s.toml") == ["s.toml: is not TOML: line 2, column 7: illegal character '\\n'"]
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,16 @@ def test_a_load_that_ends_before_it_is_there_is_aborted(supervisor, own_stressor
     assert abort["reason"] in {"ended before it was ready", *([too_late] if planned else [])}
 
 
+def test_a_load_of_a_schedule_that_is_stopped_before_it_is_there_has_just_ended(supervisor, own_stressor, eventually):
+    """The session is over in the moment in which it begins: that is no fault of the load."""
+    request = own_stressor("late_stress", "time.sleep(60)", "job.ready()")
+    supervisor.send({"op": "path", "path": sys.path})
+    supervisor.apply(**request, start=time.monotonic(), duration=60)
+    eventually(lambda: psutil.Process(supervisor.process.pid).children())
+    end = supervisor.stopped()
+    assert (end["event"], end["since"], end["reason"]) == ("end", None, "stopped before it was ready")
+
+
 def test_loads_are_stopped_one_by_one(supervisor):
     supervisor.applied("one")
     two = supervisor.applied("two")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_twin.model import event
+from pytest_twin.stressors.spec.request import CUT
 from pytest_twin.stressors.spec.starvation import achieved_share
 
 Row = Mapping[str, str]
@@ -24,7 +25,7 @@ class LoadLine(NamedTuple):
         times: How often it was applied.
         achieved: The different achieved amounts, in order.
         held_s: Seconds for which it was applied, in total.
-        troubles: Why some were aborted or reduced.
+        troubles: Why some were aborted or reduced, or that the run ended before they were ready.
         host: Their host; empty for pytest's own.
         lowest_share: The lowest share of the request that one of them achieved over its time; None if unknown.
     """
@@ -96,7 +97,8 @@ def group_loads(ends: Iterable[LoadEnd]) -> list[LoadLine]:
         aborted = [str(end.fields["reason"]) for end in found if end.is_aborted and "reason" in end.fields]
         reduced = [str(end.fields["reduced"]) for end in found if "reduced" in end.fields]
         achieved = dict.fromkeys(end.achieved for end in found if end.achieved)
-        troubles = tuple(dict.fromkeys(aborted + reduced))
+        cut = [CUT for end in found if end.fields.get("reason") == CUT]
+        troubles = tuple(dict.fromkeys(aborted + reduced + cut))
         lowest = min((share for end in found if (share := end.share) is not None), default=None)
         lines.append(LoadLine(kind, target, len(found), tuple(achieved), held, troubles, host, lowest))
     return lines

@@ -16,6 +16,7 @@ MAX_KEY_PARTS = 100
 _LONG_KEY = rf"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}"""
 
 _AT_END = re.compile(r" (starting )?at$")  # of a message, which the place follows in the original
+_TOML_PLACE = re.compile(r"(.+) \((?:at )?((?:line|end) [^()]+)\)")
 _SURROGATE = r"\\u[dD][89a-fA-F]"
 
 
@@ -64,9 +65,16 @@ def parse_toml(text: str) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(str(error).splitlines()[0]) from None
+        raise ValueError(f"is not TOML: {_place_first(str(error).splitlines()[0])}") from None
     except ValueError:  # of a number or date, which tomllib does not catch
         raise ValueError("has an invalid number, date or time") from None
+
+
+def _place_first(message: str) -> str:
+    """Return a message of tomllib with the place before the problem, as those of JSON have it."""
+    found = _TOML_PLACE.fullmatch(message)
+    problem, place = found.groups() if found else (message, "")
+    return f"{place}{': ' if place else ''}{problem[:1].lower()}{problem[1:]}"
 
 
 def format_schedule(document: Mapping[str, object]) -> str:

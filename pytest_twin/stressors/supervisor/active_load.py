@@ -7,7 +7,7 @@ import time
 from functools import partial
 from importlib import import_module
 
-from pytest_twin.stressors.spec.request import BESIDE, LATE, ON_TIME, REPLAY
+from pytest_twin.stressors.spec.request import BESIDE, CUT, LATE, ON_TIME, REPLAY, STOPPED
 from pytest_twin.stressors.supervisor.load_judge import SILENCE_LIMIT_S, LoadJudge, WorkerRecord, describe_state
 from pytest_twin.stressors.supervisor.stop_conditions import check_sample
 from pytest_twin.stressors.system.capacity import oom_kills
@@ -188,6 +188,12 @@ class ActiveLoad:
         """Whether its workers wait for its start, or did so when it was stopped."""
         now = self._loop.now() if self._held_until is None else self._held_until
         return self.is_on_time and self._request.start is not None and now < self._request.start
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether it is of a schedule that was stopped in the moment in which it began, which is no fault of it."""
+        is_stopped = self._stop_reason == STOPPED and self._request.start is not None
+        return is_stopped and self.is_applied and self._ready_at is None and not self._is_early
 
     def _held_s(self) -> float:
         if self._ready_at is None:
@@ -370,7 +376,7 @@ class ActiveLoad:
     def _finish(self) -> None:
         self._is_finished = True
         achieved = self.achieved()
-        if self.is_applied and self._ready_at is None and not self._is_early:
+        if self.is_applied and self._ready_at is None and not self._is_early and not self._is_cut:
             self._fault = self._fault or "ended before it was ready"
         elif self._ready_at is not None and self._judge is not None:
             self._fault = self._fault or self._judge.shortfall(achieved, self._held_s())
@@ -381,7 +387,7 @@ class ActiveLoad:
             since=self._ready_at,
             began=self._began,
             paused=self._loop.paused_s - self._paused_before,
-            reason=self._fault or self._stop_reason or "done",
+            reason=self._fault or (CUT if self._is_cut else self._stop_reason) or "done",
             achieved=achieved,
         )
         self._owner.on_finished(self)

@@ -6,7 +6,8 @@ A load is requested by a `LoadRequest`. Replies are dicts with an ``event``:
 - ``end``: ``id, at, began, since, paused, reason`` (``stopped``, ``duration`` or ``done``), ``achieved``; `began` is
   when its workers were started and `since` when it was ready, both None for a load that was stopped before its start;
   `paused` is the number of seconds in which it was paused
-- ``abort``: the same fields, for a load that could not be applied, died, was starved, or ended before it was ready
+- ``abort``: the same fields, for a load that could not be applied, died, was starved, or ended before it was ready;
+  one of a schedule that is stopped before it is ready has an ``end``
 - ``paused``: ``at, reason``, and ``until`` if it is over; ``resumed``: ``at, paused_s``, the seconds of all pauses
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import time
 
+from pytest_twin.stressors.spec.request import STOPPED
 from pytest_twin.stressors.supervisor.active_load import ActiveLoad, demand
 from pytest_twin.stressors.supervisor.event_loop import EventLoop
 from pytest_twin.stressors.supervisor.replay_cpu import ReplayCpu
@@ -70,16 +72,16 @@ class LoadManager:
         The end of an unknown load is reported too: a client that was interrupted while it requested one waits for it.
         """
         if load := self._loads.get(load_id):
-            load.stop("stopped")
+            load.stop(STOPPED)
         else:
-            ended: dict[str, Any] = {"began": None, "since": None, "paused": 0.0, "reason": "stopped", "achieved": {}}
+            ended: dict[str, Any] = {"began": None, "since": None, "paused": 0.0, "reason": STOPPED, "achieved": {}}
             self._reply({"event": "end", "id": load_id, "at": time.monotonic(), **ended})
 
     def stop_all(self) -> None:
         """Stop all loads and wait for their end; workers that are left at the timeout end with this process."""
         self._pool.close()
         for load in list(self._loads.values()):
-            load.stop("stopped")
+            load.stop(STOPPED)
         deadline = time.monotonic() + END_TIMEOUT_S
         while self.busy and time.monotonic() < deadline:
             self.loop.run_once(END_TIMEOUT_S)
