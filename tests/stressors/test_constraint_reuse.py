@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ from constrained import (
     IDLE,
     STOP_SIGNALS,
     constraint,
+    enforcer,
     groups_of,
     is_held,
     processes,
@@ -159,6 +161,37 @@ def test_a_kill_in_between_leaves_nothing(supervisor, limit, victim, eventually,
             supervisor.applied("other", **light("other"))  # by its reply the supervisor has seen the death as well
             (second,) = supervisor.applied(**limit(tests.pid))["pids"]
             assert second != first
+
+
+@pytest.mark.parametrize("is_resting", [True, False])
+def test_the_next_constraint_waits_until_the_guardian_of_a_killed_enforcer_is_done(
+    supervisor, limit, is_resting, eventually, eventually_gone
+):
+    with processes(BUSY) as tests:
+        root = psutil.Process(tests.pid)
+        home = placed(tests.pid), root.cpu_affinity()
+        if len(home[1]) < 2:
+            pytest.skip("needs two CPUs")
+        supervisor.applied(**limit(tests.pid, cpus=1))
+        killed = enforcer(supervisor.process.pid)
+        (guardian,) = killed.children()
+        if is_resting:
+            supervisor.stopped()
+        guardian.suspend()
+        killed.kill()
+        eventually_gone([killed])
+        late = threading.Timer(0.2, guardian.resume)
+        late.start()
+        if is_resting:
+            supervisor.applied(**limit(tests.pid, cpus=1))
+            late.join()
+            eventually_gone([guardian])
+            assert len(root.cpu_affinity()) == 1
+            assert supervisor.end() == 0
+        else:
+            assert "killed by SIGKILL" in supervisor.hear()["reason"]
+        assert (placed(tests.pid), root.cpu_affinity()) == home
+        late.join()
 
 
 def test_a_daemon_that_a_test_has_left_is_free_of_the_next_one(supervisor, limit, eventually):

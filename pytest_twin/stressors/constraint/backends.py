@@ -34,8 +34,12 @@ UNDO = {
 class Backends:
     """The parts of one constraint, and what they have changed."""
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, options: Mapping[str, Any], reports: int | None = None) -> None:
         """Start the guardian.
+
+        Args:
+            options: Those of the request.
+            reports: The pipe that ends when everything is undone, also if this process is killed.
 
         Raises:
             OSError: The system has no more processes.
@@ -45,7 +49,7 @@ class Backends:
             raise ValueError("there is no process to constrain")
         pid: int = options["pid"]
         outside = {*options.get("outside", ()), os.getpid(), os.getppid()}
-        self._journal = guardian.Journal(UNDO)
+        self._journal = guardian.Journal(UNDO, reports)
         self._tests = target.Target(pid, outside, options, self._journal, target.Groups(pid, self._journal))
 
     def begin(self) -> list[target.Part]:

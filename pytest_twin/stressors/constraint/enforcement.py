@@ -27,7 +27,7 @@ def enforce(job: Job) -> None:
     """
     _open_standard_streams()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, PAUSE, RESUME})  # they are taken where it waits
-    constraint = backends.Backends(job.options)
+    constraint = backends.Backends(job.options, job.pipe)
     try:
         Enforcer(job, constraint).run()
     finally:

@@ -4,6 +4,10 @@ The enforcer writes each change to the journal before it makes it. The journal i
 enforcer. When the enforcer ends, however it does, the kernel closes the pipe, and the guardian undoes whatever the
 enforcer has not undone. The processes that are stopped at the moment, which change many times a second, are in memory
 that both share.
+
+Until all is undone, the guardian keeps the pipe of the enforcer's reports open. The supervisor takes the end of that
+pipe for the end of the enforcer: no other constraint begins before it, which would take what is not undone yet for how
+the processes were, and leave them like that.
 """
 
 from __future__ import annotations
@@ -79,11 +83,12 @@ class Journal:
         stopped: The processes that are stopped at the moment.
     """
 
-    def __init__(self, undo: Mapping[str, Undo]) -> None:
+    def __init__(self, undo: Mapping[str, Undo], reports: int | None = None) -> None:
         """Start the guardian.
 
         Args:
             undo: For each kind of change, the function that undoes it, as often as it is called.
+            reports: A pipe that the guardian keeps open until everything is undone.
 
         Raises:
             OSError: The system has no more processes.
@@ -99,7 +104,7 @@ class Journal:
         try:
             self._guardian = os.fork()
             if self._guardian == 0:
-                self._guard(reader)
+                self._guard(reader, *(() if reports is None else (reports,)))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(reader)
@@ -163,11 +168,11 @@ class Journal:
             elif not self._ended:
                 time.sleep(0.001)
 
-    def _guard(self, reader: int) -> None:
+    def _guard(self, reader: int, *reports: int) -> None:
         """Be the guardian: read the journal to its end, and undo it unless the enforcer has done so."""
         try:
             os.setsid()
-            close_all_but(reader)
+            close_all_but(reader, *reports)
             set_process_name(process_tree.GUARDIAN_NAME)
             text = b""
             while data := os.read(reader, 1 << 16):

@@ -94,6 +94,7 @@ class WorkerPool:
         kept.stop()
         kept.wait(KEPT_END_TIMEOUT_S)
         kept.kill()  # it may be stuck; what it has not undone, its guardian does
+        kept.wait(KEPT_END_TIMEOUT_S)
         kept.reap()
 
     def close(self) -> None:

@@ -42,6 +42,7 @@ class Job:
         children_cpu_s: CPU seconds of the processes that this one has started.
         beside_cpu_s: CPU seconds that other loads of the same replay have used in place of this worker.
         began: `now` at the beginning of its profile: when the load was ready, or, for a replay, at its start.
+        pipe: The descriptor that reports are written to; at its end the supervisor takes the worker for ended.
     """
 
     def __init__(self, request: LoadRequest, index: int = 0, workers: int = 1) -> None:
@@ -58,7 +59,7 @@ class Job:
         self._paused_s = 0.0
         self.began = self.now()
         self._profile_from: float | None = None
-        self._pipe: int | None = None
+        self.pipe: int | None = None
         self._reported_at = self.began
         self._cpu_s_before_ready = 0.0
         self._is_ready = False
@@ -71,7 +72,7 @@ class Job:
             pipe: The descriptor that reports are written to.
             wait_for_others: Waits until all workers are ready and returns the `time.monotonic` of that moment.
         """
-        self._pipe, self._wait_for_others = pipe, wait_for_others
+        self.pipe, self._wait_for_others = pipe, wait_for_others
         self.began = self._reported_at = self.now()
         if LATE in self.options:
             self._profile_from = self.began - float(self.options[LATE])
@@ -161,8 +162,8 @@ class Job:
         self._send({"fault": reason})
 
     def _send(self, message: dict[str, Any]) -> None:
-        if self._pipe is not None:
-            os.write(self._pipe, json.dumps(message).encode() + b"\n")
+        if self.pipe is not None:
+            os.write(self.pipe, json.dumps(message).encode() + b"\n")
 
 
 def _set_deadline(seconds: float) -> float:

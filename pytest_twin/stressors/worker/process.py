@@ -21,6 +21,7 @@ if not __package__:  # run as a file: the root of the package takes the place of
     sys.path[0 : not sys.flags.safe_path] = [os.path.realpath(f"{__file__}/../../../..")]
 
 from pytest_twin.stressors.spec.request import LoadRequest
+from pytest_twin.stressors.system.parent import process_state
 from pytest_twin.stressors.system.prctl import die_with_parent
 from pytest_twin.stressors.worker.job import Job
 
@@ -142,12 +143,15 @@ class ForkedWorker(_SignalWorker):
             os._exit(status)
 
     def is_alive(self) -> bool:
-        """Return whether it can be given a load; before that it reports nothing, so its end makes the pipe readable."""
+        """Return whether it can be given a load; before that it reports nothing, so its end makes the pipe readable.
+
+        What undoes its work after a kill keeps the pipe open a little longer.
+        """
         if sys.platform == "win32":
             return False
         poll = select.poll()
         poll.register(self.reports, select.POLLIN)
-        return not poll.poll(0)
+        return not poll.poll(0) and process_state(self.pid) != "Z"
 
     def stop(self) -> None:
         """Ask the worker to stop."""
