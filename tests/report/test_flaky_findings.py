@@ -110,6 +110,25 @@ def test_the_page_has_the_command_the_traceback_and_the_waits(summary):
     assert text.index("<wbr>waits</b>") < text.index("<wbr>luck</b>")
 
 
+@pytest.mark.parametrize(
+    ("rows", "look"),
+    [
+        (ROWS, 'broken"><b>✗'),
+        (ROWS[:2], 'kept"><b>✓'),
+        ([*ROWS[:2], row("t.py::test_new", flaky_row.NOT_KNOWN, "idle", 1, 0)], 'unjudged"><b>–'),  # noqa: RUF001
+    ],
+    ids=["broken", "kept", "unjudged"],
+)
+def test_the_verdict_is_among_the_thresholds_on_top(tmp_path, rows, look):
+    busy_run(tmp_path).write()
+    write(tmp_path, rows)
+    top = html_page(summary_of(tmp_path)).partition('<nav aria-label="Parts of the report">')[0]
+    verdict = describe_findings(group_findings(rows))
+    assert f'<li class="{look}</b> <a href="#flaky">Flaky tests: {verdict}</a></li>' in top
+    breaks = f"{WAITS} breaks under constrain cpu=0.25: failed 8 of 10, idle 0 of 12"
+    assert (f'<a href="#flaky">{breaks}</a>' in top) == ("broken" in look)
+
+
 def test_the_summary_has_the_verdicts_and_the_commands(summary):
     text = markdown_page(summary)
     assert r"| t.py::test\_waits | breaks under constrain cpu=0.25: failed 8 of 10, idle 0 of 12 |" in text

@@ -1,4 +1,4 @@
-"""Passed and failed thresholds at the top of the page: budgets, limits of a comparison, gates of a replay."""
+"""Passed and failed thresholds at the top of the page: budgets, flaky tests, limits of a comparison, gates of a replay."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 
 from pytest_twin.analysis.fidelity.gates import FAILED
+from pytest_twin.model.flaky_row import BREAKS, BY_CHANCE, NOT_ALONE
 from pytest_twin.report.comparison.wording import broken_limit_lines, closing_line, limit_verdicts
 from pytest_twin.report.fidelity.wording import describe_verdict, failure_lines
+from pytest_twin.report.flaky_findings import describe_findings, group_findings
 from pytest_twin.report.html.markup import join, markup
 from pytest_twin.report.wording import KEPT, describe_budgets
 
@@ -41,7 +43,7 @@ def thresholds(summary: RunSummary) -> Markup:
             '<li class="{}"><b>{}</b> <a href="#{}">{}</a></li>',
             *LOOKS[each.is_kept], each.section, f"{each.text:.300}",
         )
-        for each in (*_budgets(summary), *_limits(summary), *_gates(summary))
+        for each in (*_budgets(summary), *_flaky(summary), *_limits(summary), *_gates(summary))
     )  # fmt: skip
     return markup('<ul class="thresholds" aria-label="Thresholds">{}</ul>', lines) if lines else Markup("")
 
@@ -52,6 +54,17 @@ def _budgets(summary: RunSummary) -> Iterator[Threshold]:
     broken = [attempt for attempt in summary.attempts if attempt.budget not in {"", KEPT}]
     yield Threshold(not broken, f"Budgets: {text}", "budgets")
     yield from (Threshold(False, f"{each.nodeid}: {each.budget}", "budgets") for each in broken[:MOST])
+
+
+def _flaky(summary: RunSummary) -> Iterator[Threshold]:
+    """Yield the verdict of a search for flaky tests: kept if all tests hold, unjudged if of some it is not known."""
+    if not summary.flaky:
+        return
+    findings = group_findings(summary.flaky)
+    broken = [each for each in findings if each.verdict in {BREAKS, BY_CHANCE, NOT_ALONE}]
+    is_kept = False if broken else None if any(each.needs_attention for each in findings) else True
+    yield Threshold(is_kept, f"Flaky tests: {describe_findings(findings)}", "flaky")
+    yield from (Threshold(False, f"{each.nodeid} {each.conclusion}", "flaky") for each in broken[:MOST])
 
 
 def _limits(summary: RunSummary) -> Iterator[Threshold]:
