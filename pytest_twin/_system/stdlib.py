@@ -26,15 +26,19 @@ if TYPE_CHECKING:
     import threading as threading  # noqa: PLC0414
     import time as time  # noqa: PLC0414
 else:
-    import sys as _sys
+    FunctionType = type(lambda: None)  # that of `types`
 
-    FunctionType, SimpleNamespace = type(lambda: None), type(_sys.implementation)  # those of `types`
+    class Copy:
+        """A copy of a module; not a module itself, so that tools that patch modules skip it.
 
-    def __getattr__(name: str) -> SimpleNamespace:
+        Its attributes are read faster than those of a `types.SimpleNamespace`, which the interpreter does not cache.
+        """
+
+    def __getattr__(name: str) -> Copy:
         """Copy a module when it is first imported from here."""
         if name.startswith("__"):  # the import system looks for these
             raise AttributeError(name)
-        copy = globals()[name] = SimpleNamespace()  # not a module, so that tools that patch modules skip it
+        copy = globals()[name] = Copy()
         names = vars(__import__(name))
         own = {
             each: _within(copy, value)
@@ -44,7 +48,7 @@ else:
         copy.__dict__.update({**names, **own})
         return copy
 
-    def _within(copy: SimpleNamespace, value: FunctionType) -> FunctionType:
+    def _within(copy: Copy, value: FunctionType) -> FunctionType:
         """Return a function of the module with the copy as its globals."""
         own = FunctionType(value.__code__, vars(copy), value.__name__, value.__defaults__, value.__closure__)
         own.__kwdefaults__ = value.__kwdefaults__

@@ -12,6 +12,8 @@ from pytest_twin.model.columns import Column
 MIB = 1 << 20
 CRASHED, INTERRUPTED = "crashed", "interrupted"
 UNFINISHED = "unfinished"  # of a test that began, and of which nothing more was written
+KEPT = "ok"  # a budget
+WITHIN_BUDGET = frozenset({"", KEPT})  # or without one
 BAD = ("failed", "error", CRASHED, INTERRUPTED, UNFINISHED)  # what somebody has to look at
 ROUNDING_S = 0.1
 
@@ -78,7 +80,7 @@ _CIRCUMSTANCES = (
         "on the same host.",
         None,
     ),
-    Column("budget", "", "`ok`, or the limits that were exceeded or inconclusive; empty without a budget.", None),
+    Column("budget", "", f"`{KEPT}`, or the limits that were exceeded or inconclusive; empty without a budget.", None),
     Column("folder", "", "Folder of the test, relative to the run folder.", None),
 )
 TREE_PEAK = "tree_peak_memory_MB"

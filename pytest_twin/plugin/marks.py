@@ -162,12 +162,16 @@ def request_of(item: pytest.Item) -> ItemRequest:
     Raises:
         LoadError, ScheduleError, BudgetError: A marker has an error.
     """
-    marks = marks_of(item)
-    if not marks and not item.config.stash.get(BUDGET_RULES, ()):
+    if REQUEST not in item.stash and not marks_of(item) and not item.config.stash.get(BUDGET_RULES, ()):
         return NO_REQUEST
-    every_mark = [mark for node in item.listchain() for mark in node.own_markers]
+    every_mark: list[pytest.Mark] = []
+    node: Node | None = item
+    while node is not None:
+        every_mark += node.own_markers
+        node = node.parent
     request = item.stash.get(REQUEST, None)
     if request is None or request.every_mark != every_mark:
+        marks = marks_of(item)
         load = _load_of(marks)
         if (constraint := _constraint_of(marks)) is not None:
             from pytest_twin.loads.spec import Load

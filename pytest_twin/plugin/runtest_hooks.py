@@ -11,6 +11,7 @@ import pytest
 
 from pytest_twin._system.error_guard import guarded
 from pytest_twin._system.stdlib import os
+from pytest_twin.model.attempt_row import WITHIN_BUDGET
 from pytest_twin.plugin.load_context import load_around_test, shortfalls, warn
 from pytest_twin.plugin.marks import NO_REQUEST, request_of, uses_fixture
 from pytest_twin.plugin.stash import (
@@ -62,7 +63,7 @@ class RuntestHooks:
             with suppress(Exception):  # such as a broken pandas: the test that needs it fails by itself
                 prepare(item)
         try:
-            budget = request_of(item).budget if REQUEST in item.stash else None
+            budget = item.stash[REQUEST].budget if REQUEST in item.stash else None
             if self._run.settings.profile:
                 from pytest_twin.plugin.repeat import restart_timeout
 
@@ -155,12 +156,12 @@ class RuntestHooks:
                         attempt.end_phase("call", result)
                         if request.budget is not None and usage is not None:
                             attempt.judge(request.budget, usage, item.stash.get(REPETITION_VERDICTS, ()))
-                if attempt.verdicts:
+                if attempt.verdict:
                     self._fail_over_budget(item, attempt)
             except BaseException:
                 self._warn(item, attempt, is_failing=True)
                 raise
-            if attempt.applied_loads or attempt.verdicts:
+            if attempt.applied_loads or attempt.verdict not in WITHIN_BUDGET:
                 self._warn(item, attempt, is_failing=False)  # last: a warning may be an error
         except BaseException as error:
             result = outcome.classify_exception(error)  # there may be no report of it
@@ -180,10 +181,10 @@ class RuntestHooks:
         Raises:
             pytest.fail.Exception: It was over budget.
         """
-        from pytest_twin.analysis.budgets.budget import OVER, inconclusive_lines, is_broken
-
         inconclusive = self._run.settings.inconclusive
-        if is_broken(attempt.verdicts, inconclusive):
+        if attempt.is_over_budget(inconclusive):
+            from pytest_twin.analysis.budgets.budget import OVER, inconclusive_lines
+
             over = [f"over budget: {each.text}" for each in attempt.verdicts if each.verdict == OVER]
             unknown = inconclusive_lines(attempt.verdicts) if inconclusive == "fail" else []
             under = [f"under {load}" for load in attempt.achieved_loads]
@@ -193,7 +194,7 @@ class RuntestHooks:
         texts: list[str] = []
         if attempt.applied_loads and not item.stash.get(MORE_RUNS_FOLLOW, False):  # of several runs, the first
             texts = [] if attempt.is_repetition else shortfalls(attempt.applied_loads)
-        if attempt.verdicts and self._run.settings.inconclusive != "fail":
+        if attempt.verdict not in WITHIN_BUDGET and self._run.settings.inconclusive != "fail":
             from pytest_twin.analysis.budgets.budget import inconclusive_lines
 
             texts += inconclusive_lines(attempt.verdicts)

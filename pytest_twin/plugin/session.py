@@ -303,8 +303,7 @@ class RecordedSession:
 
     def attempt_in(self, item: pytest.Item, phase: str) -> RecordedAttempt:
         """Return the attempt of a test that begins a phase: a new one where a plugin runs that phase again."""
-        running = self.running.get(id(item))
-        if running is None:
+        if (running := self.running.get(id(item))) is None:
             return self.begin_attempt(item)
         attempt = running[1]
         if phase not in attempt.borders:
@@ -350,14 +349,9 @@ class RecordedSession:
             return False
         if settings.per_test != "marked":
             return self.keeps_folder(attempt.outcome, is_marked=False)
-        if attempt.verdicts and self._is_over_budget(attempt):
+        if attempt.is_over_budget(settings.inconclusive):
             return True
         return uses_marker_or_fixture(item) if attempt.uses_plugin is None else attempt.uses_plugin
-
-    def _is_over_budget(self, attempt: RecordedAttempt) -> bool:
-        from pytest_twin.analysis.budgets.budget import is_broken
-
-        return is_broken(attempt.verdicts, self.settings.inconclusive)
 
     def keeps_folder(self, outcome: str, is_marked: bool) -> bool:
         """Return the same by the outcome of a test, and by whether it uses the plugin."""

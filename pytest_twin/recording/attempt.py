@@ -49,9 +49,10 @@ class RecordedAttempt:
         borders: Where each phase (``setup``, ``call`` or ``teardown``) that was reached began, and where it ended.
         phase_outcomes: The outcome of each phase, as far as it is known.
         verdicts: The verdicts on its budget, once its body has ended.
+        verdict: The same as a cell of tests.csv.
     """
 
-    load = ""
+    load = verdict = ""
     applied_loads: Sequence[AppliedLoad] = ()
     verdicts: Sequence[LimitVerdict] = ()
     uses_plugin: bool | None = None
@@ -97,11 +98,13 @@ class RecordedAttempt:
         """The path of its own folder within the run folder, whether or not that is made."""
         return folder_of_test(self.nodeid, self.number, self._recording.worker if self._recording.dist_each else "")
 
-    def _verdict(self) -> str:
-        """Return the verdict on its budget, for the row."""
-        from pytest_twin.analysis.budgets.budget import verdict_cell
+    def is_over_budget(self, inconclusive: str) -> bool:
+        """Return whether its budget fails it, as `is_broken` does."""
+        if self.verdict in figures.WITHIN_BUDGET:
+            return False
+        from pytest_twin.analysis.budgets.budget import is_broken
 
-        return verdict_cell(self.verdicts)
+        return is_broken(self.verdicts, inconclusive)
 
     def begin_phase(self, phase: str) -> None:
         """Read the counters where a phase begins."""
@@ -151,7 +154,7 @@ class RecordedAttempt:
 
         if not OF_MEMORY.isdisjoint(budget.most):
             self._keep_peak()  # before it is reset
-        return BudgetUsage(self._recording, budget.most)
+        return BudgetUsage(self._recording, budget.most.keys())
 
     def judge(self, budget: Budget, usage: BudgetUsage, of_repetitions: Iterable[LimitVerdict]) -> None:
         """Set the verdicts on its budget, when its body has ended.
@@ -161,10 +164,11 @@ class RecordedAttempt:
             usage: What its body used.
             of_repetitions: The verdicts on the limits for which the test was repeated.
         """
-        from pytest_twin.analysis.budgets.budget import judge_run
+        from pytest_twin.analysis.budgets.budget import judge_run, verdict_cell
 
-        used = usage.until_now(self.call_s, self._body_usage)
+        used = usage.until_now(self.call_s, self._read_body_usage)
         self.verdicts = [*self.verdicts, *judge_run(budget, used), *of_repetitions]
+        self.verdict = verdict_cell(self.verdicts)
 
     @property
     def call_s(self) -> float:
@@ -175,10 +179,9 @@ class RecordedAttempt:
     @property
     def cpu_s(self) -> float | None:
         """CPU seconds of its body and of its children, once it is finished; None where they are unknown."""
-        return figures.add(self._body_usage.cpu_s, self._exact[figures.CHILDREN_CPU])
+        return figures.add(self._read_body_usage().cpu_s, self._exact[figures.CHILDREN_CPU])
 
-    @property
-    def _body_usage(self) -> PhaseUsage:
+    def _read_body_usage(self) -> PhaseUsage:
         return self._recording.process_counters.usage([self.borders["call"]])
 
     def _keep_peak(self, at_least: int = 0) -> None:
@@ -213,8 +216,9 @@ class RecordedAttempt:
         if waited is not None and self._waited_before is not None:
             self._cpu_wait_s = (waited - self._waited_before) / 1e9
         self._ended = time.monotonic() - recording.clock.began
-        verdict = self._verdict() if self.verdicts else ""
-        return figures.properties(self._exact, self._memory, self.load, verdict, self._constraints, self._cpu_wait_s)
+        return figures.properties(
+            self._exact, self._memory, self.load, self.verdict, self._constraints, self._cpu_wait_s
+        )
 
     def end(self, *, keep: bool) -> None:
         """Write its row and its end, unless this process is a fork that the test made.
@@ -237,6 +241,7 @@ class RecordedAttempt:
         zero = self._recording.clock.began + began
         set_up, call, teardown = phases.get("setup"), phases.get("call"), phases.get("teardown")
         _, before, growth, kept = self._memory
+        verdict = self.verdict if self.verdict in figures.WITHIN_BUDGET else cell(self.verdict)
         values = (
             self._cell, self.number, self._recording.place, outcome, self._stamp,
             began, self._ended - began,
@@ -244,7 +249,7 @@ class RecordedAttempt:
             None if call is None else call[1][0] - call[0][0],
             None if teardown is None else teardown[1][0] - teardown[0][0],
             *self._exact,
-            self.load and cell(self.load), cell(self._verdict()) if self.verdicts else "", folder and cell(folder),
+            self.load and cell(self.load), verdict, folder and cell(folder),
             None, before, growth, kept, constraints.throttled_s, constraints.text and cell(constraints.text),
             None if set_up is None else set_up[0][0] - zero,
             None if call is None else call[0][0] - zero,

@@ -9,20 +9,22 @@ from pytest_twin.model.attempt_row import ResidentBytes, add, children_cpu_s, gr
 from pytest_twin.telemetry.process_counters import seconds_since_boot
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
 
     from pytest_twin.model.attempt_row import ChildCounters, ChildStarts, PhaseUsage
     from pytest_twin.recording.recording import Recording
 
 
 OF_CHILDREN = frozenset({"children_cpu_seconds", "children", "read", "write"})
+OF_TIME = frozenset({"duration"})
 OF_MEMORY = frozenset({"peak_memory", "memory_growth"})
 
 
 class BudgetUsage:
     """Counts, from its creation on, the resources that a budget limits; for memory it resets the high-water mark."""
 
-    def __init__(self, recording: Recording, limits: Collection[str]) -> None:
+    def __init__(self, recording: Recording, limits: AbstractSet[str]) -> None:
         """Begin to count.
 
         Args:
@@ -30,31 +32,36 @@ class BudgetUsage:
             limits: The names of the limits, as in `ResourceUsage`; what no limit needs is not read.
         """
         self._recording, counters = recording, recording.process_counters
+        self._is_counting = limits != OF_TIME
+        if not self._is_counting:
+            return
         self._children: ChildCounters | None = None
         self._offspring: ChildStarts | None = None
         self._orphans_since: tuple[float, float] | None = None
         self._resident: int | None = None
+        self._has_memory = not OF_MEMORY.isdisjoint(limits)
         if not OF_CHILDREN.isdisjoint(limits):
             self._offspring = counters.read_child_starts()
             self._children = counters.read_children()
             if "children_cpu_seconds" in limits:  # orphans count too, which reads all processes
                 self._orphans_since = seconds_since_boot(), counters.reaped_by_ancestors_s()
-        self._has_memory = not OF_MEMORY.isdisjoint(limits)
         if self._has_memory:
             counters.reset_peak()
             self._resident = counters.resident_bytes()
 
-    def until_now(self, wall_s: float, used: PhaseUsage) -> ResourceUsage:
+    def until_now(self, wall_s: float, read_used: Callable[[], PhaseUsage]) -> ResourceUsage:
         """Return what was used since the creation; what no limit needs is None.
 
         Args:
             wall_s: The wall time of the body.
-            used: What this process used in the body.
+            read_used: Returns what this process used in the body.
         """
+        if not self._is_counting:
+            return ResourceUsage(duration=wall_s)
+        used, counters = read_used(), self._recording.process_counters
         usage = ResourceUsage(
             cpu_seconds=used.cpu_s, duration=wall_s, context_switches=used.switches, major_faults=used.faults
         )
-        counters = self._recording.process_counters
         if self._has_memory:
             resident = ResidentBytes(self._resident, counters.peak_bytes(), counters.resident_bytes())
             usage = usage._replace(peak_memory=resident.peak, memory_growth=resident.growth)

@@ -9,6 +9,7 @@ from pytest_twin.analysis.run.by_host import display_name, on_host
 from pytest_twin.analysis.run.overview import WORTH_TELLING_MB
 from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.loads.registry import load_keyword
+from pytest_twin.model.attempt_row import WITHIN_BUDGET
 from pytest_twin.model.csv_text import parse_number, visible
 from pytest_twin.model.duration_text import format_duration
 from pytest_twin.report.comparison import markdown as comparison
@@ -17,7 +18,6 @@ from pytest_twin.report.load_shortfall import load_troubles
 from pytest_twin.report.markdown_escape import escape, table_row
 from pytest_twin.report.profile_ranking import SlowdownCurve, rank_resources, worst_failures
 from pytest_twin.report.wording import (
-    KEPT,
     describe_budgets,
     describe_machines,
     format_change,
@@ -114,7 +114,7 @@ def _leaks(summary: RunSummary) -> Iterator[str]:
 
 
 def _budgets(summary: RunSummary) -> Iterator[str]:
-    broken = [attempt for attempt in summary.attempts if attempt.budget not in {"", KEPT}]
+    broken = [attempt for attempt in summary.attempts if attempt.budget not in WITHIN_BUDGET]
     if kept := describe_budgets(summary):
         yield from ("### Budgets", "", kept, "")
     if broken:

@@ -9,6 +9,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.analysis.run.totals import last_attempts, number_of_tests
+from pytest_twin.model.attempt_row import KEPT
 from pytest_twin.model.duration_text import NOTHING
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from pytest_twin.analysis.run.run_summary import RunSummary
 
-KEPT = "ok"  # as tests.csv says of a budget
 LONGEST = 160  # characters of a test's id
 TERMINAL_WIDTH = 80  # where there is no terminal
 NARROWEST = 40  # a table needs some room, whatever a terminal says of itself

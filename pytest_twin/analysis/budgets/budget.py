@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pytest_twin.loads.spec import Load
+from pytest_twin.model.attempt_row import KEPT
 from pytest_twin.model.quantity import format_bytes
 
-OK, OVER, UNKNOWN = "ok", "over", "unknown"
+OK, OVER, UNKNOWN = KEPT, "over", "unknown"
 PAIRS = 10  # enough for most tests
 _INCONCLUSIVE = re.compile(r" unknown$| \? | skipped in its \w+$")  # of the short text of an unknown verdict
 
@@ -115,13 +116,13 @@ class LimitVerdict(NamedTuple):
         limit: The name of the limit.
         verdict: `OK`, `OVER`, or `UNKNOWN`.
         short: The text for a cell of tests.csv, such as ``cpu_seconds 2.31 s > 2 s``.
-        text: A sentence for people.
+        text: A sentence for people. Both texts are empty for a limit that one run of the test has kept.
     """
 
     limit: str
     verdict: str
-    short: str
-    text: str
+    short: str = ""
+    text: str = ""
 
 
 def format_seconds(seconds: float) -> str:
@@ -165,11 +166,10 @@ def _judge_limit(name: str, value: float | None, limit: BudgetLimit, hidden: flo
     if value is None or value <= limit.value < value + hidden:
         reason = _UNKNOWN_REASONS.get(name, "this machine does not report it")
         return LimitVerdict(name, UNKNOWN, f"{name} unknown", f"{name} is unknown: {reason}")
+    if value <= limit.value:
+        return LimitVerdict(name, OK)
     used, allowed = (_format_value(name, each, limit.text) for each in (value, limit.value))
     used_cell, allowed_cell = (_format_cell(name, each, limit.text) for each in (value, limit.value))
-    if value <= limit.value:
-        text = f"{name} {used} is within the limit of {allowed}"
-        return LimitVerdict(name, OK, f"{name} {used_cell} <= {allowed_cell}", text)
     if name == "children":
         return LimitVerdict(
             name, OVER, f"{name} > 0", "children: the test started a child process, but none is allowed"

@@ -15,12 +15,12 @@ from pytest_twin.analysis.run.distributions import Distribution, correlations, d
 from pytest_twin.analysis.run.load_lines import LoadLine
 from pytest_twin.analysis.run.run_summary import RunSummary
 from pytest_twin.loads.registry import load_keyword
+from pytest_twin.model.attempt_row import WITHIN_BUDGET
 from pytest_twin.model.duration_text import NOTHING, format_duration
 from pytest_twin.report.html.markup import TableHead, breakable, identity, join, markup, stacked_table
 from pytest_twin.report.html.svg import bars
 from pytest_twin.report.load_shortfall import load_troubles
 from pytest_twin.report.wording import (
-    KEPT,
     describe_machines,
     format_change,
     format_count,
@@ -257,7 +257,7 @@ def missing_part(summary: RunSummary) -> Markup:
 
 def budgets_part(summary: RunSummary) -> Markup:
     """Return the tests that are over budget or inconclusive."""
-    found = [attempt for attempt in summary.attempts if attempt.budget not in {"", KEPT}]
+    found = [attempt for attempt in summary.attempts if attempt.budget not in WITHIN_BUDGET]
     if not found:
         return markup("")
     rows = ((identity(each.nodeid) + on_host(each.host), each.budget) for each in found[:MOST_BROKEN_BUDGETS])

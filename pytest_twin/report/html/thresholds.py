@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 
 from pytest_twin.analysis.fidelity.gates import FAILED
+from pytest_twin.model.attempt_row import WITHIN_BUDGET
 from pytest_twin.model.flaky_row import BREAKS, BY_CHANCE, NOT_ALONE
 from pytest_twin.report.comparison.wording import broken_limit_lines, closing_line, limit_verdicts
 from pytest_twin.report.fidelity.wording import describe_verdict, failure_lines
 from pytest_twin.report.flaky_findings import describe_findings, group_findings
 from pytest_twin.report.html.markup import join, markup
-from pytest_twin.report.wording import KEPT, describe_budgets
+from pytest_twin.report.wording import describe_budgets
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.run.run_summary import RunSummary
@@ -51,7 +52,7 @@ def thresholds(summary: RunSummary) -> Markup:
 def _budgets(summary: RunSummary) -> Iterator[Threshold]:
     if not (text := describe_budgets(summary)):
         return
-    broken = [attempt for attempt in summary.attempts if attempt.budget not in {"", KEPT}]
+    broken = [attempt for attempt in summary.attempts if attempt.budget not in WITHIN_BUDGET]
     yield Threshold(not broken, f"Budgets: {text}", "budgets")
     yield from (Threshold(False, f"{each.nodeid}: {each.budget}", "budgets") for each in broken[:MOST])
 
