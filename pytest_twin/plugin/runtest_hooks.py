@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import WITHIN_BUDGET
 from pytest_twin.plugin.load_context import load_around_test, shortfalls, warn
 from pytest_twin.plugin.marks import NO_REQUEST, request_of, uses_fixture
+from pytest_twin.plugin.report_properties import pack, replace_ours
 from pytest_twin.plugin.stash import (
     HELD_LOAD,
     MORE_RUNS_FOLLOW,
@@ -221,7 +222,7 @@ class RuntestHooks:
     def _finish(self, item: pytest.Item, attempt: RecordedAttempt | None) -> None:
         try:
             if attempt is not None:
-                _replace_properties(item.user_properties, attempt.finish())
+                replace_ours(item.user_properties, attempt.finish())
         except Exception as error:
             if not self.guard.absorb(error):
                 raise
@@ -253,9 +254,12 @@ class RuntestHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Replace the outcome of the body where another plugin, such as one for reruns, has changed the report."""
+        """Replace the outcome of the body where another plugin, such as one for reruns, has changed the report.
+
+        In a pytest-xdist worker, the figures in the report are made ready for the controller.
+        """
         result, is_call = report.outcome, report.when == "call"
-        if result in QUIET and not is_call:
+        if result in QUIET and not is_call and not report.user_properties:
             return
         try:
             if is_call and result in outcome.REPORT_OUTCOMES:
@@ -264,6 +268,8 @@ class RuntestHooks:
                         _set_outcome(attempt, report)
             if result not in QUIET and not self._run.worker:  # those of workers come to the controller
                 self._failures.keep(report)
+            if report.user_properties and self._run.worker:
+                pack(report.user_properties)
         except Exception as error:
             if not self.guard.absorb(error):
                 raise
@@ -328,10 +334,4 @@ def _set_outcome(attempt: RecordedAttempt, report: pytest.TestReport) -> None:
         return
     attempt.phase_outcomes[report.when] = outcome.classify_report(report)
     if report.when == "call" and (report.user_properties or report.outcome == outcome.FAILED):
-        _replace_properties(report.user_properties, attempt.finish() if report.failed else ())
-
-
-def _replace_properties(properties: list[tuple[str, object]], ours: Iterable[tuple[str, object]]) -> None:
-    if properties:
-        properties[:] = [pair for pair in properties if not pair[0].startswith("twin_")]
-    properties += ours
+        replace_ours(report.user_properties, attempt.finish() if report.failed else ())

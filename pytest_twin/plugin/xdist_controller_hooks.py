@@ -11,10 +11,11 @@ import pytest
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.stdlib import signal, time
 from pytest_twin.model import event
-from pytest_twin.model.attempt_row import CRASHED, INTERRUPTED, circumstances, interned_property
+from pytest_twin.model.attempt_row import CRASHED, INTERRUPTED, circumstances
 from pytest_twin.model.event import Event
 from pytest_twin.model.quantity import parse_duration
 from pytest_twin.plugin.marks import strip_group
+from pytest_twin.plugin.report_properties import unpack
 from pytest_twin.plugin.stash import SCHEDULE_TEXTS
 from pytest_twin.remote.controller import RemoteHosts
 from pytest_twin.remote.gateways import is_remote
@@ -106,11 +107,12 @@ class XdistControllerHooks:
         its = (row for row in reversed(rows) if (row["worker"], row["nodeid"]) == (worker, nodeid))
         return next((row.get("constraint", "") for row in its), "")
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Share equal values among the figures of tests: pytest keeps all reports until its end."""
-        report.user_properties[:] = [
-            interned_property(*each) if each[0].startswith("twin_") else each for each in report.user_properties
-        ]
+        """Restore the figures of a test in its report, before other plugins read them."""
+        if report.user_properties:
+            with self._run.guard:
+                unpack(report.user_properties)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
