@@ -95,6 +95,38 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser, busy, width):
     assert report.troubles == []
 
 
+def test_on_paper_the_table_has_all_tests(browser, tmp_path):
+    made = MadeRun(tmp_path).sampled(7)
+    for number in range(60):
+        made.test(f"t.py::test_{number}", number / 10, number / 10 + 0.1)
+    path = tmp_path / "report.html"
+    path.write_text(page(made.summary()), encoding="utf-8")
+    report = Page(browser).open(path)
+    report.one("#tests-on").click()
+    rows = "return document.querySelectorAll('#tests-table tbody tr').length"
+    assert report.run(rows) == 10
+    report.run("dispatchEvent(new Event('beforeprint'))")
+    assert report.run(rows) == 60
+    report.run("dispatchEvent(new Event('afterprint'))")
+    assert report.run(rows) == 10
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_a_figure_and_its_unit_are_on_one_line(browser, tmp_path, width):
+    grown = {"memory_growth_MB": 133.4, "memory_kept_MB": 133.4}
+    made = MadeRun(tmp_path).sampled(3).test("t.py::test_grows", 0, 2, **grown)
+    path = tmp_path / "report.html"
+    path.write_text(page(made.summary()), encoding="utf-8")
+    report = Page(browser).open(path, width, 800, is_phone=True)
+    figures = report.run(
+        "const lines = (cell) => { const range = new Range(); range.selectNodeContents(cell);"
+        "  return new Set([...range.getClientRects()].map((each) => each.top)).size; };"
+        "return [...document.querySelectorAll('#tests-table td.number')].map((cell) => [cell.textContent, lines(cell)])"
+    )
+    assert ["+133\u00a0MiB", 1] in figures
+    assert [text for text, lines in figures if lines > 1] == []
+
+
 def test_on_paper_the_timeline_is_light_and_as_wide_as_the_paper(browser, busy):
     report = Page(browser).open(busy, scheme="dark")
     report.run("dispatchEvent(new Event('beforeprint'))")

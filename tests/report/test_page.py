@@ -104,6 +104,15 @@ def test_a_failed_and_a_marked_test_have_a_part_with_what_happened_then(busy):
     assert "<li>+500 ms half way</li>" in busy
 
 
+def test_the_curves_and_the_events_of_a_test_count_from_its_start(tmp_path):
+    made = MadeRun(tmp_path).sampled(40).test("t.py::test_late", 30, 32, folder="tests/late")
+    text = page(made.load("cpu", "2", 30.5, 31.5, "2 cores").summary())
+    assert "Times of curves and events count from the start of the test." in text
+    assert '<div class="axis"><span>−200 ms</span><span>+2.20 s</span></div>' in text  # noqa: RUF001
+    assert "<b>cpu=2</b>, from +500 ms to +1.50 s" in text
+    assert "<dt>began</dt><dd>+30.0 s of the run</dd>" in text
+
+
 def test_loads_tell_asked_and_achieved_and_a_meter_shows_the_worst(busy):
     assert 'aria-label="100%"><i style="width:100%' in busy
     assert '<span class="meter short" role="img" aria-label="20%"><i style="width:20%">' in busy

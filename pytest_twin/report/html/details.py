@@ -20,6 +20,7 @@ from pytest_twin.report.wording import format_change, format_count, format_size
 
 MOST = 60
 MOST_EVENTS = 30
+TIMES = "Times of curves and events count from the start of the test."
 AROUND = 0.1  # of its duration, before and behind
 WHOLE = "CPU"  # always drawn up to 100 %: how busy a machine was is read from it
 DRAWN = (WHOLE, "Memory")
@@ -85,7 +86,7 @@ def _drawn(summary: RunSummary) -> list[Panel]:
 
 
 def _figures(attempt: AttemptSummary) -> Iterator[tuple[str, str | None]]:
-    yield "began", f"+{format_duration(attempt.start_s)}"
+    yield "began", f"+{format_duration(attempt.start_s)} of the run"
     yield "duration", format_duration(attempt.duration_s)
     for phase, seconds in (("set-up", attempt.setup_s), ("call", attempt.call_s), ("teardown", attempt.teardown_s)):
         yield phase, None if seconds is None else format_duration(seconds)
@@ -120,8 +121,9 @@ def _plot(summary: RunSummary, attempt: AttemptSummary, panel: Panel) -> Markup:
     words = join(markup('<span><i class="key k-{}"></i> {} </span>', curve.name, curve.name) for curve in curves)
     return markup(
         '<figure><figcaption><span>{} of the host, 0 to {:.0f} %</span><span>{}</span></figcaption>{}'
-        '<div class="axis"><span>+{}</span><span>+{}</span></div></figure>',
-        panel.name, top, words if len(curves) > 1 else Markup(""), plot, format_duration(left), format_duration(right),
+        '<div class="axis"><span>{}</span><span>{}</span></div></figure>',
+        panel.name, top, words if len(curves) > 1 else Markup(""), plot,
+        _at(left - attempt.start_s), _at(right - attempt.start_s),
     )  # fmt: skip
 
 

@@ -87,7 +87,7 @@ def _parts(
     summary: RunSummary, failed: failures.Failed, marked: Sequence[int], table: TestsTable
 ) -> Iterator[PageSection]:
     if failed:
-        intro = f"{format_count(len(failed), 'test')} did not pass."
+        intro = f"{format_count(len(failed), 'test')} did not pass. {details.TIMES}"
         yield PageSection("failures", "Failures", intro, failures.failures_part(summary, failed))
     yield from _searches(summary)
     if summary.began is not None:
@@ -96,7 +96,7 @@ def _parts(
     if summary.attempts:
         yield PageSection("tests", "Tests", table.description(), table.part())
     if marked:
-        intro = "Every test with a folder of its own that did not fail."
+        intro = f"Every test with a folder of its own that did not fail. {details.TIMES}"
         yield PageSection("marked", "Marked tests", intro, details.marked_part(summary, marked))
     if intro := describe_budgets(summary):
         yield PageSection("budgets", "Budgets", intro, parts.budgets_part(summary))

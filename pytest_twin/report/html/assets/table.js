@@ -36,7 +36,7 @@
     group.outcome = TWIN.outcomes[tests.outcome[group.chosen]];
   }
   const FIRST = "first"; // failures, and then what took the most CPU time
-  let order = groups, found = order, page = 0, by = FIRST, isDown = false;
+  let order = groups, found = order, page = 0, by = FIRST, isDown = false, isPaper = false; // on paper, which has no pages of the table, all rows
 
   function compare(a, b, name, sign) {
     const one = a[name], other = b[name];
@@ -66,7 +66,7 @@
   const count_of = (number) => number.toLocaleString("en");
 
   function draw() {
-    const first = page * SIZE, rows = found.slice(first, first + SIZE);
+    const first = isPaper ? 0 : page * SIZE, rows = isPaper ? found : found.slice(first, first + SIZE);
     table.tBodies[0].replaceChildren(...rows.map(row));
     const all = `${count_of(groups.length)} ${groups.length === 1 ? "test" : "tests"}` + (isRepeated ? ` (${count_of(count)} runs)` : "");
     const of = found.length < groups.length ? `${count_of(found.length)} of ${all}` : all;
@@ -92,7 +92,7 @@
     const made = element("tr", {});
     for (const head of table.tHead.rows[0].cells) {
       const name = head.dataset.column, isNumber = head.classList.contains("number");
-      const cell = element("td", { className: `c-${name}` + (isNumber ? " number" : "") }, ...cells[name].filter((each) => each !== null));
+      const cell = element("td", { className: `c-${name}` + (isNumber ? " number" : "") }, ...cells[name].filter((each) => each !== null).map((each) => (isNumber ? each.replaceAll(" ", "\u00a0") : each)));
       if (!["nodeid", "outcome", "show"].includes(name) && cell.hasChildNodes()) cell.dataset.label = isMany && name === "curve" ? "Durations" : head.textContent.trim();
       made.append(cell);
     }
@@ -143,6 +143,7 @@
   which.addEventListener("change", filter);
   back.addEventListener("click", () => { page--; draw(); });
   forth.addEventListener("click", () => { page++; draw(); });
+  for (const [moment, to] of [["beforeprint", true], ["afterprint", false]]) addEventListener(moment, () => { isPaper = to; draw(); });
   sort();
   for (const button of document.querySelectorAll("[data-show]")) {
     const [start, stop, place] = button.dataset.show.split(" ").map(Number);
