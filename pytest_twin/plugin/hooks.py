@@ -324,6 +324,7 @@ def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config,
     if run.recording is None:
         return
     from pytest_twin.model.shell_word import shell_word
+    from pytest_twin.plugin.measured_budgets import measured_lines
     from pytest_twin.report.terminal import summary
     from pytest_twin.report.wording import relative_path
 
@@ -338,6 +339,8 @@ def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config,
     folder, sampled = run.recording.folder, run.recording.sampler_stats
     warned = _shown_warnings(terminalreporter) | set(run.strict_error.replace(" strict: ", ": ").splitlines())
     for line in summary(folder, sampled, dropped, base_dir, run.recording.overview, warned):
+        terminalreporter.write_line(line)
+    for line in measured_lines(terminalreporter.stats):
         terminalreporter.write_line(line)
     if run.schedule_cut:
         terminalreporter.write_line(run.schedule_cut)

@@ -12,8 +12,9 @@ from _pytest.runner import (  # plugins for reruns use them too; pytest offers n
     show_test_item,
 )
 
-from pytest_twin.analysis.budgets.budget import OVER, UNKNOWN, LimitVerdict
+from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, LimitVerdict
 from pytest_twin.loads.spec import Load
+from pytest_twin.plugin.measured_budgets import MEASURED
 from pytest_twin.plugin.progress import Progress
 from pytest_twin.plugin.stash import LAST_REPETITION, REPETITION_LOAD, TIMEOUT_SETTINGS
 
@@ -179,7 +180,9 @@ def judge_by_repetition(item: pytest.Item, budget: Budget) -> list[LimitVerdict]
         printed = (f"{name}:\n{content}" for name, content in error.report.sections)
         text = "\n".join((f"{error}, after {number} that passed", error.report.longreprtext, *printed))
         return [LimitVerdict("repetitions", verdict, str(error), text.rstrip())]
-    return _judge(budget, pairs, alone)
+    verdicts = _judge(budget, pairs, alone)
+    item.user_properties += [(MEASURED, each.text) for each in verdicts if each.verdict == OK]
+    return verdicts
 
 
 def _run_all(item: pytest.Item, budget: Budget, pairs: list[RunPair], alone: list[Repetition]) -> None:

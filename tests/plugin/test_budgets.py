@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import xml.etree.ElementTree as ET
 
@@ -401,3 +402,25 @@ def test_the_cpu_of_children_is_unknown_where_an_orphan_that_ended_may_have_used
     """)
     pytester.runpytest("-Wdefault").assert_outcomes(passed=2)
     assert [row["budget"] for row in left.tests] == ["children_cpu_seconds unknown", "ok"]
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "xdist"])
+def test_what_a_kept_budget_measured_is_told_once(pytester, workers):
+    if workers:
+        pytest.importorskip("xdist")
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.twin_budget(p50="60s", repeats=10)
+        def test_it(): pass
+
+        @pytest.mark.twin_budget(duration="60s")
+        def test_single(): pass
+    """)
+    result = pytester.runpytest_subprocess(*workers)
+    result.assert_outcomes(passed=2)
+    lines = result.outlines
+    at = lines.index("within budget, as measured in repetitions")
+    assert re.fullmatch(r" +test_what_a_kept_\w+\.py::test_it", lines[at + 1])
+    assert re.match(r" {6}p50 .* is within the limit of", lines[at + 2])
+    assert sum("is within the limit of" in line for line in lines) == 1

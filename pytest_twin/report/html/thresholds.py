@@ -1,4 +1,4 @@
-"""Passed and failed thresholds at the top of the page: budgets, flaky tests, limits of a comparison, gates of a replay."""
+"""Passed and failed thresholds on top of the page: budgets, flaky tests, limits of comparisons, gates of replays."""
 
 from __future__ import annotations
 
