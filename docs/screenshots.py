@@ -1,7 +1,7 @@
-"""Make the pictures of report.html that the README and these pages show, from a run of the examples.
+"""Make the pictures of report.html that the README and these pages show, from runs of the examples.
 
-python docs/screenshots.py                 # records a run; takes half a minute
-python docs/screenshots.py twin-report     # of a run that was recorded before
+python docs/screenshots.py                 # all of them; needs Linux and takes a minute
+python docs/screenshots.py report-tests    # one
 
 It needs chromium, chromedriver and ``pip install 'pytest-twin[report]' selenium``.
 """
@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,47 +25,48 @@ SWITCHES = ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"
 DRAWN = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 300)))"
 
 
-class Picture(NamedTuple):
-    """A picture of the page: in which colours, how large in CSS pixels, and from which element on."""
+WHOLE = ("examples", "--twin-schedule=examples/schedule.json", "--twin-per-test=all")
+FIRST = ("examples/test_orders.py", "--twin")  # as in the tutorial
+FAILING = ("examples/flaky", "-k", "after_a_sleep", "--twin-constrain=cpu=0.05", "--twin-repeat=10")
 
-    name: str
+
+class Picture(NamedTuple):
+    """A picture of the page: of which run, in which colours, how large in CSS pixels, and from which element on."""
+
+    run: tuple[str, ...]
     scheme: str
     width: int
     height: int
     of: str = "body"
 
 
-PICTURES = (
-    Picture("report-light", "light", 1200, 930),
-    Picture("report-dark", "dark", 1200, 930),
-    Picture("report-tests", "light", 1200, 520, "#tests"),
-)
+PICTURES = {
+    "report-light": Picture(WHOLE, "light", 1200, 930),
+    "report-dark": Picture(WHOLE, "dark", 1200, 930),
+    "report-tests": Picture(WHOLE, "light", 1200, 520, "#tests"),
+    "first-tests": Picture(FIRST, "light", 1200, 520, "#tests"),
+    "report-failing": Picture(FAILING, "light", 1200, 700),
+}
 
 
-def record(folder: Path) -> Path:
-    """Run the examples under their schedule, and return the run folder."""
+def record(run: tuple[str, ...], folder: Path) -> Path:
+    """Run examples, of which some may fail, and return the report."""
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
-    command = (
-        "pytest",
-        "examples",
-        "--twin-schedule=examples/schedule.json",
-        "--twin-per-test=all",
-        "--twin-report=html",
-    )
-    subprocess.run([sys.executable, "-m", *command, "-p", "no:cacheprovider"], cwd=folder, check=True)
-    return folder / "twin-report"
+    command = [sys.executable, "-m", "pytest", *run, "--twin-report=html", "-p", "no:cacheprovider", "--rootdir=."]
+    subprocess.run(command, cwd=folder, check=False)
+    return folder / "twin-report" / "report.html"
 
 
-def photograph(page: Path) -> None:
-    """Write all pictures of a report."""
+def photograph(page: Path, names: Iterable[str]) -> None:
+    """Write pictures of a report."""
     options = webdriver.ChromeOptions()
     for switch in SWITCHES:
         options.add_argument(f"--{switch}")
     options.binary_location = shutil.which("chromium") or ""
     browser = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
     try:
-        for picture in PICTURES:
-            (IMAGES / f"{picture.name}.webp").write_bytes(shot(browser, page, picture))
+        for name in names:
+            (IMAGES / f"{name}.webp").write_bytes(shot(browser, page, PICTURES[name]))
     finally:
         browser.quit()
 
@@ -82,10 +84,12 @@ def shot(browser: webdriver.Chrome, page: Path, picture: Picture) -> bytes:
 
 
 def main() -> None:
-    """Photograph the given run, or one that is recorded for it."""
+    """Make the named pictures, or all."""
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        photograph((Path(sys.argv[1]) if sys.argv[1:] else record(Path(folder))) / "report.html")
+    names = sys.argv[1:] or list(PICTURES)
+    for run in dict.fromkeys(PICTURES[name].run for name in names):
+        with tempfile.TemporaryDirectory() as folder:
+            photograph(record(run, Path(folder)), [name for name in names if PICTURES[name].run == run])
 
 
 if __name__ == "__main__":
