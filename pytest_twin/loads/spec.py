@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from pytest_twin.loads import stages
@@ -12,7 +13,7 @@ from pytest_twin.model.quantity import format_bytes, format_duration, parse_dura
 from pytest_twin.stressors.constraint.enforcer import KIND as CONSTRAINT
 from pytest_twin.stressors.constraint.samples import DEFAULT_PERIOD_S
 from pytest_twin.stressors.spec.kind import BYTES, COUNT, OPS, SHARE, Kind
-from pytest_twin.stressors.spec.request import LoadRequest
+from pytest_twin.stressors.spec.request import REPLAY, LoadRequest
 
 Kinds = Mapping[str, Kind]
 
@@ -79,6 +80,12 @@ class LoadPart:
             duration=duration,
             seed=seed,
         )
+
+    @property
+    def ramp_s(self) -> float:
+        """The seconds until it requests its whole amount; 0 where it does so from the start, or not until its end."""
+        is_rising = all(low <= high for (_, low), (_, high) in pairwise(self.profile))
+        return self.profile[-1][0] if is_rising and REPLAY not in self.options else 0.0
 
     @property
     def peak(self) -> float:

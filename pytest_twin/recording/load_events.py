@@ -43,6 +43,8 @@ def load_events(
     reason = NOT_REACHED if how == event.SKIP else reply["reason"]
     held_s = 0.0 if since is None else reply["at"] - since - reply["paused"]
     achieved = {"held_s": held_s, **reply["achieved"]}
+    if load.part.ramp_s:
+        achieved["full_s"] = max(0.0, achieved["held_s"] - load.part.ramp_s)
     figures = {
         name: round(value, 4) if isinstance(value, float) else value
         for name, value in achieved.items()

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pytest_twin.analysis.run.load_lines import LoadLine
-
-NOTICEABLE = 0.95  # of the request: more is within what control of a rate leaves
+from pytest_twin.analysis.run.load_lines import NOTICEABLE, LoadLine
 
 
 def load_troubles(line: LoadLine) -> Sequence[str]:

@@ -8,6 +8,7 @@ import pytest
 from pytest_twin.analysis.run.load_lines import LoadLine, loads, skipped
 from pytest_twin.analysis.run.overview import CostRanking, cpu_s, growth_MB, leaks, written_MB
 from pytest_twin.model.event import ABORT, END, FIELDS, NOTE, SKIP, START
+from pytest_twin.report.load_shortfall import load_troubles
 
 
 def row(event, kind="cpu", target="cpu=75%", achieved="", detail=""):
@@ -59,6 +60,37 @@ def test_a_ramp_is_judged_by_what_it_requested_over_its_time():
     assert line.lowest_share == pytest.approx(0.8 / 0.81)
     (line,) = loads([row(END, achieved="75%", detail=each) for each in (ramp, short)])
     assert line.lowest_share == 0.5
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "held_s", "text", "lowest"),
+    [
+        (0.04, 0.4, "8.3% (held too short to judge)", None),
+        (0.1, 1.0, "8.3%", 0.83),
+    ],
+)
+def test_a_load_that_misses_less_than_a_tenth_of_a_second_was_held_too_short_to_judge(asked_s, held_s, text, lowest):
+    figures = {"held_s": held_s, "cpu_s": 0.83 * asked_s, "asked_cpu_s": asked_s}
+    (line,) = loads([row(END, target="10%", achieved="8.3%", detail=figures)])
+    assert line.achieved == (text,)
+    assert line.lowest_share == (None if lowest is None else pytest.approx(lowest))
+    assert bool(load_troubles(line)) == (lowest is not None)
+
+
+@pytest.mark.parametrize(
+    ("target", "achieved", "text"),
+    [
+        ("512MiB", "321.0MiB", "321.0MiB (99% of its ramp)"),
+        ("1GiB", "321.0MiB", "321.0MiB (99% of its ramp)"),
+        ("512MiB", "512.0MiB", "512.0MiB"),
+        ("0%, 5s:60%", "30.0%", "30.0%"),
+    ],
+)
+def test_what_a_load_achieved_within_its_ramp_says_so(target, achieved, text):
+    figures = {"held_s": 1.2, "full_s": 0.0, "mean_resident_bytes": 99, "asked_mean_resident_bytes": 100}
+    (line,) = loads([row(END, target=target, achieved=achieved, detail=figures)])
+    assert (line.achieved, line.lowest_share) == ((text,), pytest.approx(0.99))
+    assert not load_troubles(line)
 
 
 def test_an_old_load_is_judged_by_its_amounts_if_they_have_the_same_unit():

@@ -15,6 +15,10 @@ from pytest_twin.stressors.spec.starvation import achieved_share
 Row = Mapping[str, str]
 AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as which workers are counted
 
+STAGES = ","  # in a target: behind it are the stages
+NOTICEABLE = 0.95  # of the request: more is within what control of a rate leaves
+CHANCE_S = 0.1  # of its time: a load may be short of so much by its start, its end and the size of its steps
+
 
 class LoadLine(NamedTuple):
     """Loads with the same request.
@@ -23,11 +27,12 @@ class LoadLine(NamedTuple):
         type: ``cpu``, ``memory``, ``disk`` …
         target: The requested amount.
         times: How often it was applied.
-        achieved: The different achieved amounts, in order.
+        achieved: The different achieved amounts, in order, with a remark on those that the request is no measure for.
         held_s: Seconds for which it was applied, in total.
         troubles: Why some were aborted or reduced, or that the run ended before they were ready.
         host: Their host; empty for pytest's own.
-        lowest_share: The lowest share of the request that one of them achieved over its time; None if unknown.
+        lowest_share: The lowest share of the request that one of them achieved over its time; None if unknown, or if
+            all were held too short to judge.
     """
 
     type: str
@@ -68,6 +73,29 @@ class LoadEnd(NamedTuple):
         found = achieved_share(self.fields)
         return _ratio(self.achieved, self.target) if found is None else found
 
+    @property
+    def held_s(self) -> float:
+        """Seconds for which it was applied."""
+        return float(str(self.fields.get("held_s") or 0))
+
+    @property
+    def is_too_short(self) -> bool:
+        """Whether its shortfall may be chance: less than what a load is late by, or adds at once."""
+        if self.is_aborted or not self.held_s or self.share is None or self.share >= NOTICEABLE:
+            return False
+        return (1 - self.share) * self.held_s < CHANCE_S
+
+    @property
+    def achieved_text(self) -> str:
+        """The achieved amount; what seems short of the request and is not, since it was in its ramp, says so."""
+        if self.is_too_short:
+            return f"{self.achieved} (held too short to judge)"
+        ratio = _ratio(self.achieved, self.target)
+        is_of_ramp = "full_s" in self.fields and STAGES not in self.target and (ratio is None or ratio < NOTICEABLE)
+        if is_of_ramp and self.share is not None:
+            return f"{self.achieved} ({self.share:.0%} of its ramp)"
+        return self.achieved
+
 
 def loads(annotations: Sequence[Row]) -> list[LoadLine]:
     """Return the loads of a run, grouped by request and host, in the order of their first end."""
@@ -93,13 +121,14 @@ def group_loads(ends: Iterable[LoadEnd]) -> list[LoadLine]:
         groups.setdefault((end.type, end.target, end.host), []).append(end)
     lines = []
     for (kind, target, host), found in groups.items():
-        held = sum(float(str(end.fields.get("held_s") or 0)) for end in found)
+        held = sum(end.held_s for end in found)
         aborted = [str(end.fields["reason"]) for end in found if end.is_aborted and "reason" in end.fields]
         reduced = [str(end.fields["reduced"]) for end in found if "reduced" in end.fields]
-        achieved = dict.fromkeys(end.achieved for end in found if end.achieved)
+        achieved = dict.fromkeys(end.achieved_text for end in found if end.achieved)
         cut = [CUT for end in found if end.fields.get("reason") == CUT]
         troubles = tuple(dict.fromkeys(aborted + reduced + cut))
-        lowest = min((share for end in found if (share := end.share) is not None), default=None)
+        shares = (end.share for end in found if not end.is_too_short)
+        lowest = min((share for share in shares if share is not None), default=None)
         lines.append(LoadLine(kind, target, len(found), tuple(achieved), held, troubles, host, lowest))
     return lines
 
