@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_twin.plugin.stash import TWIN
+from pytest_twin.plugin.typed_options import is_typed
 from pytest_twin.settings.options import OPTIONS, SettingsError, flag
 
 if TYPE_CHECKING:
@@ -24,14 +25,14 @@ EXCLUDED = ("schedule", "constrain", "profile", "flaky")  # options that surroun
 def constrain_like(config: pytest.Config, settings: Settings) -> Settings:
     """Return the settings with the constraint that their recording asks for; it is kept in the configuration.
 
-    An option on the command line takes precedence over one of a configuration file.
+    An option that was typed takes precedence over one of ``addopts`` or of a configuration file.
 
     Raises:
         SettingsError: The recording cannot be reproduced, or another option excludes it.
     """
     for name in EXCLUDED:
-        if getattr(settings, name) and (name in settings.typed or "like" not in settings.typed):
-            if name in settings.typed and "like" not in settings.typed:
+        if getattr(settings, name) and (is_typed(config, name) or not is_typed(config, "like")):
+            if is_typed(config, name) and not is_typed(config, "like"):
                 return settings.replace(like=None)
             both = f"{settings.written('like')} cannot be combined with {settings.written(name)}"
             raise SettingsError(f"{both}: choose one of them")

@@ -136,6 +136,21 @@ def test_the_command_line_wins_over_a_configuration_that_excludes_it(pytester, c
     pytester.runpytest("--twin-dry-run", "--twin-like=ci").stdout.fnmatch_lines(["twin: like ci: *"])
 
 
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]])
+def test_what_is_typed_wins_over_addopts(pytester, left, ci, workers):
+    pytester.makeini("[pytest]\naddopts = --twin-constrain=cpu=0.5 --twin-profile")
+    result = pytester.runpytest_subprocess("--twin-like=ci", "-k", "test_a", *workers)
+    result.assert_outcomes(passed=1)
+    assert own_loads(left) == {("test_it.py::test_a", "ci")}
+    assert not [row for row in left.events if row["type"] == "constraint"]
+    pytester.makeini("[pytest]\naddopts = --twin-like=ci")
+    result = pytester.runpytest_subprocess("--twin-schedule=nowhere.json", *workers)
+    result.stderr.fnmatch_lines(["ERROR: *nowhere.json: No such file or directory"])
+    pytester.makeini("[pytest]\naddopts = --twin-like=ci --twin-profile")
+    result = pytester.runpytest_subprocess(*workers)
+    result.stderr.fnmatch_lines(["ERROR: --twin-like cannot be combined with --twin-profile: choose one*"])
+
+
 def test_two_options_of_a_configuration_exclude_each_other(pytester, ci):
     (pytester.path / "pyproject.toml").write_text('[tool.pytest-twin]\nlike = "ci"\nschedule = "plan.json"\n')
     pytester.runpytest().stderr.fnmatch_lines(["ERROR: twin_like cannot be combined with twin_schedule: choose one*"])
