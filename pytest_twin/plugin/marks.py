@@ -45,6 +45,16 @@ def has_workers(config: pytest.Config) -> bool:
     return getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")
 
 
+def runs_tests(session: pytest.Session) -> bool:
+    """Return whether tests will run: here, or in pytest-xdist workers, of which it is not known yet how many they find.
+
+    A session without tests leaves the report of the last one alone.
+    """
+    option = session.config.option
+    is_broken = session.testsfailed and not option.continue_on_collection_errors
+    return not (option.collectonly or is_broken) and (bool(session.items) or has_workers(session.config))
+
+
 def is_dry_run(config: pytest.Config) -> bool:
     """Return whether no test is run: in a dry run of pytest-twin, and with pytest's ``--setup-plan``."""
     return config.stash[SETTINGS].dry_run or getattr(config.option, "setupplan", False)

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_twin._system.stdlib import os
 from pytest_twin.plugin.load_context import strict_shortfalls
+from pytest_twin.plugin.marks import runs_tests
 from pytest_twin.settings.options import SettingsError, flag
 
 if TYPE_CHECKING:
@@ -57,8 +58,7 @@ class SessionConstraintHooks:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Constrain the tests, and not what is done after them with the files of the run."""
-        option = session.config.option
-        if not option.collectonly and not (session.testsfailed and not option.continue_on_collection_errors):
+        if runs_tests(session):
             self.begin()
         with self._stack:
             return (yield)

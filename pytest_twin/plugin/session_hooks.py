@@ -11,7 +11,7 @@ import pytest
 
 from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import CRASHED
-from pytest_twin.plugin.marks import has_workers
+from pytest_twin.plugin.marks import has_workers, runs_tests
 from pytest_twin.plugin.runtest_hooks import RuntestHooks
 from pytest_twin.plugin.session import RecordedSession
 from pytest_twin.plugin.stash import RECORDED_SESSION, REPEAT_PLUGIN, SESSION_CONSTRAINT, SESSION_SCHEDULE, SETTINGS
@@ -38,9 +38,9 @@ class SessionHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Start the recording before the first test, unless no test runs, or only workers know whether to record."""
-        option, run = session.config.option, self._run
+        run = self._run
         wanted = run.settings.enabled or run.schedule is not None or not has_workers(session.config)
-        if wanted and not option.collectonly and not (session.testsfailed and not option.continue_on_collection_errors):
+        if wanted and runs_tests(session):
             run.measure_idle(run.items)
             run.start()
             run.start_supervisor(session.items if run.for_each_test is not None else run.items)

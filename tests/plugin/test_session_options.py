@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 import pytest
 
@@ -207,6 +208,27 @@ def test_a_plan_of_the_fixtures_records_nothing(pytester, left, flags):
     pytester.makepyfile(FIXTURES_ONLY)
     assert pytester.runpytest("--setup-plan", *flags).ret == 0
     assert not left.folder.exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--twin", "--twin-report=html", "--twin-save=x"],
+        ["--twin", "--twin-repeat=2", "--twin-stress=cpu=1"],
+        ["--twin-schedule=plan.json"],
+        pytest.param(["--twin-constrain=mem=1GiB"], marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux")),
+        pytest.param(["--twin-flaky"], marks=pytest.mark.skipif(sys.platform == "win32", reason="forks")),
+    ],
+)
+def test_a_session_without_tests_leaves_the_report_of_the_last_one_alone(pytester, left, options):
+    pytester.makepyfile(test_it="def test_it(): pass")
+    pytester.path.joinpath("plan.json").write_text('{"events": [{"duration": "1s", "cpu": 1}]}')
+    pytester.runpytest_subprocess("--twin").assert_outcomes(passed=1)
+    before = {path: path.read_bytes() for path in left.folder.rglob("*") if path.is_file()}
+    result = pytester.runpytest_subprocess("-k", "nothing", *options)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert {path: path.read_bytes() for path in left.folder.rglob("*") if path.is_file()} == before
+    assert "= pytest-twin =" not in result.stdout.str()
 
 
 def test_a_second_run_replaces_the_first_and_touches_nothing_else(pytester, left):
