@@ -130,13 +130,13 @@ class LoadPart:
         return f"{figure / held_s / 1e6:.1f}MB/s"
 
     def _format_used(self, cpu_s: float, held_s: float, peak_bytes: float | None) -> str:
-        """Return what the tests used under this constraint: CPUs, memory where it is limited, or both.
+        """Return what the tests used of what this constraint limits: CPUs, memory, or both.
 
         In less than a period they may use the time of a whole one, so their CPUs are not known.
         """
+        is_of_cpus = bool({"cpu", "cpus"} & self.options.keys())
         is_known = held_s >= max(DEFAULT_PERIOD_S, self.options.get("period", 0.0))
-        is_of_memory = peak_bytes is not None and self.options.keys() == {"mem"}
-        used = [f"{max(0.0, cpu_s / held_s):.3f} CPUs"] if is_known and not is_of_memory else []
+        used = [f"{max(0.0, cpu_s / held_s):.3f} CPUs"] if is_of_cpus and is_known else []
         return ", ".join([*used, *([] if peak_bytes is None else [format_bytes(peak_bytes)])])
 
 
