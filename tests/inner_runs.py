@@ -135,3 +135,9 @@ def categories():
     return lambda result: [
         call.warning_message.category.__name__ for call in result.reprec.getcalls("pytest_warning_recorded")
     ]
+
+
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch):
+    """Let lines of inner runs be long, so that tests need not know where they are broken."""
+    monkeypatch.setenv("COLUMNS", "1000")

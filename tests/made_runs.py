@@ -127,7 +127,7 @@ def busy_run(folder: Path) -> MadeRun:
     made.test("tests/test_a.py::test_slow[1]", 0.5, 4.0, load="cpu=75%", peak_memory_MB=300.0, folder="tests/slow")
     made.test("tests/test_b.py::test_broken", 4.0, 5.5, "failed", cpu_user_s=3.0)
     made.load("cpu", "75%", 0.6, 3.9, "74.8%")
-    made.load("disk", "50MB/s", 4.1, 5.4, "10.0MB/s", event.ABORT, reason="starved: achieved 20% of the request")
+    made.load("disk", "50MB/s", 4.1, 5.4, "10.0MB/s", event.ABORT, reason="starved: achieved 20 % of the request")
     return made.happened(1.0, event.NOTE, event.NOTE, detail="half way", test="tests/test_a.py::test_slow[1]")
 
 

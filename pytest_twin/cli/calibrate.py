@@ -12,6 +12,7 @@ from pytest_twin.cli._options import FiniteRange, stop_on_signals
 from pytest_twin.model.machine_calibration import MachineCalibration
 from pytest_twin.recording.load_calibration import CalibrationError, measure_machine
 from pytest_twin.recording.recording import Recording
+from pytest_twin.report.wording import format_share
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.settings.options import Settings
 from pytest_twin.telemetry import calibration
@@ -55,7 +56,7 @@ def command(seconds: float) -> None:
     if found is None:
         raise click.exceptions.Exit(INTERRUPTED)
     _show(found)
-    others = f"others used {found.demands[0]:.0%} of the CPUs; calibrate while nothing else runs"
+    others = f"others used {format_share(found.demands[0])} of the CPUs; calibrate while nothing else runs"
     if found.demands[0] > TOO_BUSY:
         raise NotCalibratedError(others)
     if found.demands[0] > BUSY:
@@ -67,5 +68,5 @@ def command(seconds: float) -> None:
 def _show(found: MachineCalibration) -> None:
     click.echo("demand for CPU time   CPU pressure")
     for demand, pressure in zip(found.demands, found.pressures, strict=True):
-        click.echo(f"{demand:>18.1%} {pressure:>14.1%}")
+        click.echo(f"{format_share(demand, 1):>18} {format_share(pressure, 1):>14}")
     click.echo(f"disk: {found.disk_rate / 1e6:.4g} MB/s" if found.disk_rate else "disk: could not be measured")

@@ -75,8 +75,8 @@ def _quiet_lines(values: Mapping[str, float], busiest: Sequence[BusyProcess]) ->
         yield "quiet enough to measure: unknown, since the usage of the CPUs cannot be read"
         return
     is_quiet = busy <= MOST_BUSY_PERCENT and stolen <= MOST_STOLEN_PERCENT
-    taken = f", and the host of this virtual machine took {stolen:.0f}%" if stolen > MOST_STOLEN_PERCENT else ""
-    used = f"{busy:.0f}% of the CPUs are in use{taken}"
+    taken = f", and the host of this virtual machine took {stolen:.0f} %" if stolen > MOST_STOLEN_PERCENT else ""
+    used = f"{busy:.0f} % of the CPUs are in use{taken}"
     yield f"quiet enough to measure: {'yes' if is_quiet else 'no'}, {used}"
     if is_quiet:
         return

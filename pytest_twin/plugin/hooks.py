@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,14 +17,11 @@ from pytest_twin.plugin.fixtures import (  # noqa: F401 - pytest finds them here
 )
 from pytest_twin.plugin.marks import (
     MARKERS,
-    NO_REQUEST,
     adopt_module_marks,
     check_requests,
-    describe_requests,
     has_workers,
     is_dry_run,
     kinds,
-    nodeid_of,
     read_rules,
     request_of,
     uses_plugin,
@@ -36,8 +32,6 @@ from pytest_twin.plugin.stash import (
     EXPORTER,
     OTLP,
     RECORDED_SESSION,
-    REPEAT_PLUGIN,
-    REQUEST,
     SCHEDULE_TEXTS,
     SESSION_CONSTRAINT,
     SESSION_SCHEDULE,
@@ -45,6 +39,8 @@ from pytest_twin.plugin.stash import (
     SETTINGS,
     TWIN,
 )
+from pytest_twin.plugin.terminal import collected_lines, header_lines, notes_on_marks, write_summary
+from pytest_twin.plugin.typed_options import is_typed
 from pytest_twin.settings import options
 from pytest_twin.settings.options import Settings, SettingsError
 
@@ -175,7 +171,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             from pytest_twin.plugin.xdist_worker_hooks import isolate_stressed_tests
 
             isolate_stressed_tests(run, session.items)
-            session.config.workeroutput["twin_notes"] = _notes_on_marks(session.items)  # type: ignore[attr-defined]
+            session.config.workeroutput["twin_notes"] = notes_on_marks(session.items)  # type: ignore[attr-defined]
             if run.constraint_hooks is not None and session.items:
                 run.constraint_hooks.begin()  # here an error can still reach the controller
     except pytest.UsageError as error:
@@ -224,73 +220,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Show the interval, the report directory and the schedule, where they are known already."""
-    settings, schedule = config.stash[SETTINGS], config.stash[SESSION_SCHEDULE]
-    if not settings.enabled and schedule is None:
-        return []
-    notes = [*_excess_notes([config.stash[SESSION_CONSTRAINT]])]
-    parts = [f"recording every {settings.interval:g} s into {settings.report_dir}"]
-    if settings.constrain is not None:
-        parts.append(f"tests constrained to {options.constraint_text(settings.constrain)}")
-    if schedule is not None:
-        from pytest_twin.loads.disk_speed import schedule_remarks
-        from pytest_twin.report.wording import format_count
-
-        faster = schedule.faster(settings.schedule_speed)
-        source = settings.like or settings.schedule
-        when = "around each test" if schedule.is_for_each_test else "from the first test to the end of the last one"
-        loads = f"{format_count(len(schedule.events), 'load')} over {faster.duration_s:.1f} s"
-        parts.append(f"{source}: {loads}, {when}")
-        remarks = (
-            schedule.remarks
-            if settings.dry_run
-            else schedule_remarks(schedule, config.invocation_params.dir / settings.report_dir)
-        )
-        remarks = (*remarks, *_excess_notes(event.load for event in schedule.events))
-        notes += [f"{source}: {remark}" for remark in remarks]
-    if settings.like is not None:
-        notes += [f"like {settings.like}: {line}" for line in config.stash[TWIN].lines]
-    if settings.repeat is not None:
-        parts.append(f"each test {settings.repeat}")
-    if stress := config.stash[SESSION_STRESS]:
-        parts.append(f"each test under {stress}")
-    exporter = config.stash.get(EXPORTER, None)
-    exported = exporter.lines if exporter is not None else []
-    return [f"twin: {', '.join(parts)}", *exported, *(f"twin: {note}" for note in notes)]
+    return header_lines(config)
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Show the constraints of marks that take nothing away, and in a dry run the loads of each test."""
-    notes = _notes_on_marks(items)
-    around = None
-    if (twin := config.stash.get(TWIN, None)) is not None and twin.surroundings is not None:
-        from pytest_twin.plugin.like import recorded_count, schedule_around
-
-        around = partial(schedule_around, twin.surroundings)
-        if not has_workers(config):
-            notes.append(f"twin: {recorded_count(twin.surroundings, [nodeid_of(item) for item in items])}")
-    if not config.stash[SETTINGS].dry_run:
-        return notes
-    settings, schedule = config.stash[SETTINGS], config.stash[SESSION_SCHEDULE]
-    stress, faster = config.stash[SESSION_STRESS], schedule.faster(settings.schedule_speed) if schedule else None
-    lines = list(describe_requests(items, faster, stress, around))
-    if settings.constrain is not None:
-        lines.insert(0, f"each process that runs tests: constrain {options.constraint_text(settings.constrain)}")
-    return [*notes, "twin: dry run, no test is run; loads that would be applied:", *(lines or ["none"])]
-
-
-def _notes_on_marks(items: Iterable[pytest.Item]) -> list[str]:
-    """Return a line for each constraint of a mark that takes nothing away."""
-    return [f"twin: {note}" for note in _excess_notes(item.stash.get(REQUEST, NO_REQUEST).load for item in items)]
-
-
-def _excess_notes(loads: Iterable[Load | None]) -> Iterable[str]:
-    """Return a line for each constraint with more than this machine has, which is right where it runs on several."""
-    parts = {str(part): part for load in loads if load is not None for part in load.parts if part.is_constraint}
-    if not parts:
-        return ()
-    from pytest_twin.loads.constraint import excess
-
-    return [f"{text} takes nothing away: {remark}" for text, part in parts.items() for _, remark in excess(part)]
+    return collected_lines(config, items)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -304,70 +239,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if hasattr(config, "workerinput"):  # nobody sees what a worker prints, and the controller prints all of it
         return
     run: RecordedSession | None = config.stash.get(RECORDED_SESSION, None)
-    for error in (run.worker_error, run.strict_error) if run is not None else ():
-        if error:
-            terminalreporter.write_line(f"ERROR: {error}", red=True)
     if run is not None:
-        for line in dict.fromkeys(run.notes_of_workers):
-            terminalreporter.write_line(line)
-        with run.guard:
-            _summarize(terminalreporter, config, run)
-        for line in dict.fromkeys((*run.guard.lines, *run.errors_of_workers)):
-            terminalreporter.write_line(line, yellow=True)
+        write_summary(terminalreporter, config, run)
     if run is None or run.recording is None:
         settings = config.stash[SETTINGS]
         if settings.report and not settings.dry_run:
             terminalreporter.write_line("twin: nothing was recorded, so there is no report")
-
-
-def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config, run: RecordedSession) -> None:
-    if run.recording is None:
-        return
-    from pytest_twin.model.shell_word import shell_word
-    from pytest_twin.plugin.measured_budgets import measured_lines
-    from pytest_twin.report.terminal import summary
-    from pytest_twin.report.wording import relative_path
-
-    terminalreporter.write_sep("=", "pytest-twin")
-    if run.settings.repeat is not None:
-        from pytest_twin.plugin.repeat_hooks import repetition_lines
-
-        for line in repetition_lines(config.pluginmanager.get_plugin(REPEAT_PLUGIN), terminalreporter.stats):
-            terminalreporter.write_line(line, red=line.startswith("failed"))
-    base_dir = config.invocation_params.dir
-    dropped = run.recording.dropped + run.dropped_by_workers
-    folder, sampled = run.recording.folder, run.recording.sampler_stats
-    warned = _shown_warnings(terminalreporter) | set(run.strict_error.replace(" strict: ", ": ").splitlines())
-    for line in summary(folder, sampled, dropped, base_dir, run.recording.overview, warned):
-        terminalreporter.write_line(line)
-    for line in measured_lines(terminalreporter.stats):
-        terminalreporter.write_line(line)
-    if run.schedule_cut:
-        terminalreporter.write_line(run.schedule_cut)
-    otlp = config.stash.get(OTLP, None)
-    for line in (*run.messages, *(otlp.finish(base_dir) if otlp is not None else ())):
-        terminalreporter.write_line(line, yellow=line.startswith("warning"))
-    if run.baseline is not None:
-        _write_comparison(terminalreporter, run.baseline)
-    for line in run.reports or [f"report: pytest-twin report {shell_word(relative_path(folder.path, base_dir))}"]:
-        terminalreporter.write_line(line, yellow=line.startswith("warning"))
-
-
-def _shown_warnings(terminalreporter: pytest.TerminalReporter) -> set[str]:
-    """Return the texts of our warnings that pytest shows."""
-    from pytest_twin.plugin.load_context import TwinWarning
-
-    if not terminalreporter.hasopt("w"):
-        return set()
-    found = (each.message.partition(f"{TwinWarning.__name__}: ") for each in terminalreporter.stats.get("warnings", ()))
-    return {text.partition("\n")[0] for _, sign, text in found if sign}
-
-
-def _write_comparison(terminalreporter: pytest.TerminalReporter, baseline: BaselineComparison) -> None:
-    for line in baseline.lines:
-        terminalreporter.write_line(line)
-    for line in baseline.failure:
-        terminalreporter.write_line(f"FAILED {line}", red=True)
 
 
 def _settings(config: pytest.Config, given: argparse.Namespace) -> Settings:
@@ -441,11 +318,8 @@ def _session_constraint(config: pytest.Config, settings: Settings) -> Load | Non
 
 
 def _is_typed(config: pytest.Config, name: str) -> bool:
-    """Return whether the user has typed an option now; ``addopts`` and the variables of a CI hold for any machine."""
-    is_worker = hasattr(config, "workerinput")
-    return not is_worker and any(
-        str(word).partition("=")[0] == options.flag(name) for word in config.invocation_params.args
-    )
+    """Return whether the user has typed an option now, in the process that says so if it is wrong."""
+    return not hasattr(config, "workerinput") and is_typed(config, name)
 
 
 def _find_baseline(config: pytest.Config, settings: Settings) -> BaselineComparison | None:

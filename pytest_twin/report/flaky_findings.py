@@ -10,7 +10,7 @@ from pytest_twin.analysis.run.by_host import on_host
 from pytest_twin.model.csv_text import parse_number
 from pytest_twin.model.duration_text import NOTHING, format_duration
 from pytest_twin.model.flaky_row import BREAKS, BY_CHANCE, HOLDS, IDLE, NOT_ALONE, NOT_KNOWN, VERDICTS
-from pytest_twin.report.wording import format_count
+from pytest_twin.report.wording import format_count, format_share
 
 Row = Mapping[str, str]
 
@@ -62,7 +62,7 @@ class FlakyFinding(NamedTuple):
         if self.verdict == NOT_ALONE:
             return "cannot run alone: fails in a process of its own"
         if self.verdict == HOLDS and bound is not None:
-            return f"holds: fails less than {bound:.0%} under {condition}, with 95 % confidence"
+            return f"holds: fails less than {format_share(bound)} under {condition}, with 95 % confidence"
         if self.is_suspect:
             return f"{self.verdict}: {self._suspicion}"
         reason = self.decisive.get("error", "") if self.verdict == NOT_KNOWN else ""
@@ -102,7 +102,7 @@ def format_failures(row: Row) -> str:
 def format_interval(row: Row) -> str:
     """Return the confidence interval of the share of failures; empty without runs."""
     low, high = (parse_number(row.get(f"failure_rate_{border}")) for border in ("low", "high"))
-    return "" if low is None or high is None else f"{low:.0%} to {high:.0%}"
+    return "" if low is None or high is None else f"{format_share(low)} to {format_share(high)}"
 
 
 def format_seconds(cell: str | None) -> str:

@@ -13,17 +13,21 @@ from pytest_twin.report.flaky_findings import (
     format_failures,
     group_findings,
 )
+from pytest_twin.report.wording import wrap_line
 
 MOST = 20  # tests of one verdict; flaky.csv has all
 LONGEST = 150  # characters of the first line of a failure
 
 
 def finding_lines(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield the lines on the tests of a search, ordered by verdict, those that hold last and shortest."""
+    """Yield the lines on the tests of a search, ordered by verdict, those that hold last and shortest.
+
+    Lines are broken where they are too wide, but not commands, which are to be copied.
+    """
     findings = group_findings(rows)
     if not findings:
         return
-    yield describe_findings(findings)
+    yield from wrap_line(describe_findings(findings))
     for verdict in VERDICTS:
         found = [each for each in findings if each.verdict == verdict]
         for each in found[:MOST]:
@@ -33,19 +37,18 @@ def finding_lines(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _lines(finding: FlakyFinding) -> Iterator[str]:
-    yield visible(f"{finding.nodeid} {finding.conclusion}")
+    yield from wrap_line(visible(f"{finding.nodeid} {finding.conclusion}"))
     if finding.verdict == HOLDS or (finding.verdict == NOT_KNOWN and not finding.is_suspect):
         return
     if error := finding.decisive.get("error", ""):
-        yield f"    {visible(error)[:LONGEST]}"
+        yield from wrap_line(f"    {visible(error)[:LONGEST]}")
     if finding.verdict == BREAKS:
         others = [row for row in finding.rows if row is not finding.decisive and _is_significant(row)]
         if others:
             also = ", ".join(f"{row.get('condition')} ({format_failures(row)})" for row in others)
-            yield visible(f"    also under {also}")
+            yield from wrap_line(visible(f"    also under {also}"))
     if finding.command:
-        counts = "" if finding.is_suspect else f"   # failed {format_failures(finding.decisive)}"
-        yield f"    {visible(finding.command)}{counts}"
+        yield f"    {visible(finding.command)}"
 
 
 def _is_significant(row: Row) -> bool:

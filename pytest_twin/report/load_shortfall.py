@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_twin.analysis.run.load_lines import NOTICEABLE, LoadLine
+from pytest_twin.report.wording import format_share
 
 
 def load_troubles(line: LoadLine) -> Sequence[str]:
     """Return why loads came short of their request; where no reason is known, by how much."""
     if line.troubles or line.lowest_share is None or line.lowest_share >= NOTICEABLE:
         return line.troubles
-    return (f"achieved {line.lowest_share:.0%} of the request".replace("%", " %"),)
+    return (f"achieved {format_share(line.lowest_share)} of the request",)

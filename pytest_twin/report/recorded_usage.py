@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pytest_twin.model.shell_word import shell_word
+from pytest_twin.report.wording import format_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ def next_steps(folder: Path) -> Iterator[str]:
 
 
 def _share(value: float) -> str:
-    return f"{value:.1%}"
+    return format_share(value, 1)
 
 
 def _rate(value: float) -> str:

@@ -16,7 +16,15 @@ from pytest_twin.analysis.run.overview import (
 )
 from pytest_twin.model import event
 from pytest_twin.model.csv_text import visible
-from pytest_twin.report.wording import TERMINAL_WIDTH, format_change, format_count, relative_path
+from pytest_twin.report.wording import (
+    TERMINAL_WIDTH,
+    format_change,
+    format_count,
+    format_share,
+    relative_path,
+    terminal_width,
+    truncate_middle,
+)
 from pytest_twin.run_folder.csv_rows import count_rows
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import PROFILE, TESTS
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 
 MOST_FAILURES = 10
 MOST_LEAKS = 3
+SHORTEST_ID = 24
 WORTH_TELLING_S = 0.05
 
 
@@ -95,22 +104,30 @@ def _heaviest(tests: SuiteFigures) -> Iterator[str]:
     """Yield the tests that stand out by CPU time, memory growth or writes; nothing where none does."""
     lines = []
     for row, seconds, share in tests.cpu.outstanding(WORTH_TELLING_S):
-        lines.append(_heavy_line(row, "CPU", f"{seconds:.2f} s", f"{share:.0%}"))
+        lines.append(_heavy_line(row, "CPU", f"{seconds:.2f} s", format_share(share)))
     for row, grown, _ in tests.growth.outstanding(WORTH_TELLING_MB):
         lines.append(_heavy_line(row, "growth", f"{grown:+.1f} MiB"))
     for row, written, share in tests.written.outstanding(WORTH_TELLING_MB):
-        lines.append(_heavy_line(row, "writes", f"{written:.1f} MiB", f"{share:.0%}"))
+        lines.append(_heavy_line(row, "writes", f"{written:.1f} MiB", format_share(share)))
     if lines:
         yield "heaviest tests: CPU time, memory growth, writes; with their share of all"
     yield from lines
 
 
 def _heavy_line(row: Row, resource: str, amount: str, share: str = "") -> str:
-    return f"  {resource:<6}{amount:>11}{share:>5}  {visible(row['nodeid'])}{on_host(row['host'])}"
+    return _table_line(f"  {resource:<6}{amount:>11}{share:>6}  ", f"{row['nodeid']}{on_host(row['host'])}")
 
 
 def _leaks(found: Sequence[tuple[str, float]]) -> Iterator[str]:
-    """Yield a line with the tests that kept memory; none if there are none."""
+    """Yield the tests that kept memory; nothing if there are none."""
     if found:
-        more = f" and {len(found) - MOST_LEAKS} more" if len(found) > MOST_LEAKS else ""
-        yield f"kept memory: {', '.join(f'{test} {format_change(size)}' for test, size in found[:MOST_LEAKS])}{more}"
+        yield "kept memory, after all of their attempts"
+    for test, size in found[:MOST_LEAKS]:
+        yield _table_line(f"  {format_change(size):>17}        ", test)
+    if len(found) > MOST_LEAKS:
+        yield f"  … and {len(found) - MOST_LEAKS} more in {TESTS}"
+
+
+def _table_line(figures: str, test: str) -> str:
+    """Return a line of a table that fits the terminal: where there is no room, the id of the test has gaps."""
+    return f"{figures}{truncate_middle(visible(test), max(SHORTEST_ID, terminal_width() - len(figures)))}"

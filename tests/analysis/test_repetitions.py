@@ -66,7 +66,7 @@ def test_a_load_too_short_to_be_judged_by_itself_is_judged_by_all_of_its_times_t
     assert starved.verdict == UNKNOWN
     assert starved.text.endswith(
         "; in all of them together the load achieved less than requested: "
-        "cpu=75%: starved: achieved 40% of the request (0.96 of 2.4 s of CPU time)"
+        "cpu=75%: starved: achieved 40 % of the request (0.96 of 2.4 s of CPU time)"
     )
     assert slowdown(ASKED, had(0.9, 0.2)).verdict == OK
     assert slowdown(ASKED, had(0.4, 0.01)).verdict == OK  # in 0.08 s nothing is steady

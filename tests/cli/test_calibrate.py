@@ -32,9 +32,9 @@ def test_the_figures_are_shown_and_kept(twin, tmp_path):
     assert twin("calibrate", "--seconds", "30").splitlines() == [
         "applies loads for about 30 s",
         "demand for CPU time   CPU pressure",
-        "              2.0%           1.0%",
-        "            100.0%          20.0%",
-        "            150.0%          90.0%",
+        "             2.0 %          1.0 %",
+        "           100.0 %         20.0 %",
+        "           150.0 %         90.0 %",
         "disk: 250 MB/s",
     ]
     assert calibration.kept_calibration() == FOUND
@@ -45,10 +45,10 @@ def test_what_others_use_meanwhile_is_told(twin, machine):
     machine(FOUND._replace(demands=(0.3, 1.0, 1.5), disk_rate=None))
     assert twin("calibrate").splitlines()[-2:] == [
         "disk: could not be measured",
-        "note: others used 30% of the CPUs; calibrate while nothing else runs",
+        "note: others used 30 % of the CPUs; calibrate while nothing else runs",
     ]
     machine(FOUND._replace(demands=(0.6, 1.0, 1.5)))
-    said = "Error: others used 60% of the CPUs; calibrate while nothing else runs"
+    said = "Error: others used 60 % of the CPUs; calibrate while nothing else runs"
     assert twin("calibrate", status=2).splitlines()[-1] == said
     assert calibration.kept_calibration().demands[0] == 0.3
 

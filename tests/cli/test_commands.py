@@ -129,7 +129,7 @@ def test_check_shows_the_machine_and_what_it_lacks(twin, monkeypatch):
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80
     assert re.match(r"usable: [\d.]+ CPUs, [\d.]+ of [\d.]+ GiB of memory free, [\d.]+ of [\d.]+ GiB", lines[0])
-    assert re.search(r"^quiet enough to measure: (yes|no), \d+% of the CPUs are in use", text, re.MULTILINE)
+    assert re.search(r"^quiet enough to measure: (yes|no), \d+ % of the CPUs are in use", text, re.MULTILINE)
     assert "not available here" in text or "all metrics are available here" in text
     assert lines[-1] == "all metrics with their values: pytest-twin check -v"
     for resource in ("cpu", "cpus", "mem", "io"):
@@ -145,12 +145,14 @@ def test_check_shows_all_metrics_where_more_is_asked_for(twin):
 def test_check_tells_who_keeps_the_machine_busy():
     busy = [BusyProcess(7, "cc1", 1.5), BusyProcess(9, "ld", 0.25)]
     assert list(_quiet_lines({"cpu_percent": 88.0, "cpu_steal_percent": 3.0}, busy)) == [
-        "quiet enough to measure: no, 88% of the CPUs are in use, and the host of this virtual machine took 3%",
+        "quiet enough to measure: no, 88 % of the CPUs are in use, and the host of this virtual machine took 3 %",
         "    busy: cc1 (process 7), 1.50 CPUs",
         "    busy: ld (process 9), 0.25 CPUs",
     ]
     assert list(_quiet_lines({"cpu_percent": 88.0}, []))[1:] == ["    busy: no process that can be seen from here"]
-    assert list(_quiet_lines({"cpu_percent": 4.0}, busy)) == ["quiet enough to measure: yes, 4% of the CPUs are in use"]
+    assert list(_quiet_lines({"cpu_percent": 4.0}, busy)) == [
+        "quiet enough to measure: yes, 4 % of the CPUs are in use"
+    ]
     assert list(_quiet_lines({}, busy)) == [
         "quiet enough to measure: unknown, since the usage of the CPUs cannot be read"
     ]
@@ -184,7 +186,7 @@ def test_record_writes_a_row_an_interval(twin, tmp_path):
     assert due - 1.1 < count - 2 + missed
     assert count - 2 < due + 1.1  # one that is late comes near to the next
     assert samples[0]["tests_cpu_percent"] == ""
-    assert re.search(r"^ +mean +p95 +peak\nCPU( +\d+\.\d%){3}$", text, re.MULTILINE)
+    assert re.search(r"^ +mean +p95 +peak\nCPU( +\d+\.\d %){3}$", text, re.MULTILINE)
     assert text.splitlines()[-1] == "run tests as beside it:     pytest --twin-like=twin-report"
 
 

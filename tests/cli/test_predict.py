@@ -36,7 +36,7 @@ def test_each_test_has_a_row_and_each_remark_a_line(twin, write):
     lines = twin("predict", "run", "server.csv").splitlines()
     assert lines[0] == (
         "1 test of run beside the CPU load of server.csv (1:00 min, intervals of 1 s): slowdown over all start times, "
-        "with 95% intervals"
+        "with 95 % intervals"
     )
     assert lines[1].split() == ["without", "load", "median", "p95", "p99", "at", "mean", "load"]
     assert lines[2] == "t::<b>[a]"
@@ -69,7 +69,7 @@ def test_what_is_uncertain_is_told(twin, write):
     )  # fmt: skip
     text = twin("predict", "run", "server.csv")
     assert (
-        "note: CPU: 25.0% of the time the load is above the highest level of the profile; the slowdown of that level "
+        "note: CPU: 25.0 % of the time the load is above the highest level of the profile; the slowdown of that level "
         "is used\n"
         "note: 1 test longer than the recording: it is repeated\n"
         "note: 1 test without an interval: too few repetitions in the profile\n"
@@ -95,7 +95,7 @@ def test_what_if_tells_when_the_demand_exceeds_the_machine(twin, write):
     write(profile_rows(cpu=RISING), cpu=[*[50] * 30, *[90] * 10])
     lines = twin("predict", "server.csv", "--what-if", "cpu*1.5 disk*2").splitlines()
     assert lines[0] == "server.csv (40.0 s): when the changed demand exceeds what the machine has"
-    cells = ["135.0%", "25.0%", "30.0 s", "1", "10.0 s", "10.0 s"]
+    cells = ["135.0 %", "25.0 %", "30.0 s", "1", "10.0 s", "10.0 s"]
     titles = ["highest demand", "time above 100 %", "first after", "stretches", "longest stretch", "median stretch"]
     table = [["what if", "cpu*1.5", "disk*2"], *([*each, NOTHING] for each in zip(titles, cells, strict=True))]
     assert [re.split("  +", line) for line in lines[1:8]] == table
@@ -121,10 +121,10 @@ def test_what_if_tells_the_pressure_to_expect(twin, write, calibrated):
     ) in text
     calibrated(MachineCalibration((0.0, 1.0, 1.2), (0.0, 0.1, 0.9), 100e6))
     lines = twin("predict", "server.csv", "--what-if", "cpu*1.5").splitlines()
-    assert lines[8].split() == ["CPU", "pressure", "28.1%"]  # 3/4 of the time 7.5 %, and 1/4 of it 90 %
+    assert lines[8].split() == ["CPU", "pressure", "28.1", "%"]  # 3/4 of the time 7.5 %, and 1/4 of it 90 %
     assert lines[10] == (
         "note: cpu: the pressure is that of loads of this size on this machine; the mean demand all the time would "
-        "cause 9.0%"
+        "cause 9.0 %"
     )
     found = json.loads(twin("predict", "server.csv", "--what-if", "cpu*1.5", "--json", "-"))["what_if"]["cpu"]
     assert (found["pressure"], found["pressure_of_mean_demand"]) == pytest.approx((0.28125, 0.09))
@@ -137,7 +137,7 @@ def test_the_rate_of_the_disk_is_as_calibrated_unless_it_is_given(twin, tmp_path
     assert twin("predict", "disk.csv", "--what-if", "disk*2", status=2) == f"Error: {unknown}\n"
     calibrated(MachineCalibration((0.0, 1.0), (0.0, 0.1), 100 * 2**20))
     lines = twin("predict", "disk.csv", "--what-if", "disk*2").splitlines()
-    assert [line.split()[-1] for line in lines[2:4]] == ["120.0%", "50.0%"]
+    assert [line.split()[-2:] for line in lines[2:4]] == [["120.0", "%"], ["50.0", "%"]]
     lines = twin("predict", "disk.csv", "--what-if", "disk*2", "--disk-rate", "500MB/s").splitlines()
     assert lines[3] == "time above 100 %     0 %"
 
@@ -177,7 +177,7 @@ def test_a_part_of_the_recording_may_count(twin, write):
 def test_the_intervals_may_be_those_of_a_number_of_runs(twin, write):
     write(profile_rows("t", idle_s=0.01, cpu=RISING), cpu=[0, 100, 40] * 60)
     lines = twin("predict", "run", "server.csv", "--runs", "5").splitlines()
-    assert lines[0].endswith("slowdown over all start times, with 95% intervals of 5 runs")
+    assert lines[0].endswith("slowdown over all start times, with 95 % intervals of 5 runs")
     few, every = (
         json.loads(twin("predict", "run", "server.csv", "--json", "-", *words)) for words in (("--runs", "5"), ())
     )

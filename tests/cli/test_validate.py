@@ -200,10 +200,10 @@ def test_the_overload_that_was_predicted_is_told_beside_that_of_the_run(twin, tm
     (tmp_path / "run").mkdir()
     write(tmp_path / "run" / DATASET, cpu_percent=100 * np.minimum(busy, 1), pressure_cpu_percent=np.full(300, 30.0),
           elapsed_s=np.arange(1, 301))  # fmt: skip
-    share = f"{np.mean(busy > 1):.1%}"
+    share = f"{100 * np.mean(busy > 1):.1f} %"
     said = (
         f"note: cpu*1.5: demand above all CPUs for {share} of the time predicted, no CPU time left for "
-        f"{np.mean(busy >= FULL):.1%} in the run; CPU pressure 20.0% predicted, 30.0% in the run\n"
+        f"{100 * np.mean(busy >= FULL):.1f} % in the run; CPU pressure 20.0 % predicted, 30.0 % in the run\n"
     )
     assert said in twin("server.csv", "run", "--scale", "cpu*1.5")
     unknown = "no CPU time left for an unknown share in the run"

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from inner_runs import _wide_terminal
 from runs import Run, working_in
+
+__all__ = ["_wide_terminal"]
 
 Start = Callable[..., Run]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from inner_runs import categories, few_plugins, left, no_hypothesis, nothing_is_left
+from inner_runs import _wide_terminal, categories, few_plugins, left, no_hypothesis, nothing_is_left
 
-__all__ = ["categories", "few_plugins", "left", "no_hypothesis", "nothing_is_left"]
+__all__ = ["_wide_terminal", "categories", "few_plugins", "left", "no_hypothesis", "nothing_is_left"]
 
 
 @pytest.fixture(autouse=True)

@@ -48,7 +48,7 @@ def test_a_test_that_breaks_on_one_cpu_is_found_with_the_command_that_reproduces
     result.stdout.fnmatch_lines(
         ["*= flaky tests =*", "*::test_needs_two_cpus breaks under constrain cpus=1: failed *, idle 0 of *"]
     )
-    result.stdout.fnmatch_lines(["*too few CPUs*", f"*{command}   # failed *"])
+    result.stdout.fnmatch_lines(["*too few CPUs*", f"    {command}"])
     rows = [row for row in left.rows("flaky.csv") if row["nodeid"].endswith("cpus") and row["is_decisive"] == "1"]
     assert [(row["condition"], row["command"]) for row in rows] == [("constrain cpus=1", command)]
     assert int(rows[0]["runs"]) == int(rows[0]["failures"]) >= 4

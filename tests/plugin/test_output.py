@@ -136,13 +136,39 @@ def test_the_summary_says_what_was_applied_and_heavy(pytester):
             r"load         times      held  achieved",
             r"cpu=1            1 +\d+\.\d s  \d\.\d\d cores( \(see above\))?",
             r"heaviest tests: CPU time, memory growth, writes; with their share of all",
-            r"  CPU +\d\.\d\d s +\d+%  .*::test_busy",
+            r"  CPU +\d\.\d\d s +\d+ %  .*::test_busy",
             r"files: twin-report/",
             r"report: pytest-twin report twin-report",
             r"=+ 3 passed.*",
         ],
         consecutive=True,
     )
+
+
+def test_every_line_fits_80_columns_but_ids_and_commands(pytester, monkeypatch):
+    monkeypatch.delenv("COLUMNS")
+    name = "test_of_the_checkout_of_returning_customers_" + "who_pay_" * 8
+    pytester.makepyfile(
+        test_it=f"""
+        import time, pytest
+
+        @pytest.mark.parametrize("size", ["small", "large"])
+        @pytest.mark.stress(cpu=1)
+        def {name}(size):
+            end = time.process_time() + 0.2
+            while time.process_time() < end: pass
+            assert size == "small"
+    """
+    )
+    options = ("--twin", "--twin-repeat=2", "--twin-report=html", "--twin-report-dir", "a/" + "long/" * 8 + "folder")
+    lines = pytester.runpytest_subprocess(*options, "--twin-interval=0.05", "--disable-warnings").outlines
+    ours = [line for line in lines[: lines.index("collected 2 items")] if line.startswith("twin: ")]
+    at = next(place for place, line in enumerate(lines) if re.fullmatch("=+ pytest-twin =+", line))
+    ours += [line for line in lines[at:] if not line.startswith(("FAILED", "ERROR"))]
+    wide = [line for line in ours if len(line) > 80]
+    assert {line.strip() for line in wide} <= {f"test_it.py::{name}[large]"}
+    assert len([line for line in ours if "::" in line and "…" in line]) == 2
+    assert "failed 2 of 2:" in ours
 
 
 @pytest.mark.parametrize("hidden", [[], ["--disable-warnings"]])
@@ -154,7 +180,7 @@ def test_a_load_that_was_short_is_told_once_and_in_words(pytester, hidden):
         def test_it(): time.sleep(0.3)
     """)
     result = pytester.runpytest_subprocess("--twin", *hidden)
-    short = r"starved: achieved 0% of the request \([\d.]+ of \d+ MB moved\)"
+    short = r"starved: achieved 0 % of the request \([\d.]+ of \d+ MB moved\)"
     told = [line for line in result.outlines if "starved" in line]
     assert len(told) == 1
     result.stdout.re_match_lines(
@@ -201,9 +227,9 @@ def test_the_summary_names_the_test_that_left_memory_behind_and_no_innocent_one(
     assert float(heavy["test_it.py::test_leak"]) == pytest.approx(60, abs=2)
     assert float(heavy["test_it.py::test_moment"]) == pytest.approx(30, abs=2)
     assert len(heavy) == 2
-    (kept,) = (line for line in lines if line.startswith("kept memory"))
-    assert kept.startswith("kept memory: test_it.py::test_leak +60.")
-    assert "," not in kept
+    at = lines.index("kept memory, after all of their attempts")
+    assert re.fullmatch(r" +\+6\d\.\d MiB +test_it\.py::test_leak", lines[at + 1])
+    assert lines[at + 2].startswith("files: ")
 
 
 def test_figures_reach_the_junit_report(pytester):

@@ -1,5 +1,5 @@
 """Inner pytest runs."""
 
-from inner_runs import categories, few_plugins, left, no_hypothesis, nothing_is_left
+from inner_runs import _wide_terminal, categories, few_plugins, left, no_hypothesis, nothing_is_left
 
-__all__ = ["categories", "few_plugins", "left", "no_hypothesis", "nothing_is_left"]
+__all__ = ["_wide_terminal", "categories", "few_plugins", "left", "no_hypothesis", "nothing_is_left"]

@@ -17,7 +17,7 @@ from pytest_twin.report.html.page import page as html_page
 from pytest_twin.report.markdown import page as markdown_page
 
 WAITS, LUCK, SLOW = "t.py::test_waits", "t.py::test_luck", "t.py::test_slow"
-COMMAND = f'pytest "{WAITS}" --twin-constrain cpu=0.25 --twin-repeat 10   # failed 8 of 10'
+COMMAND = f'pytest "{WAITS}" --twin-constrain cpu=0.25 --twin-repeat 10'
 
 
 def row(nodeid, verdict, condition, runs, failures, **cells):
@@ -58,7 +58,7 @@ def test_the_tests_that_break_come_first_each_with_its_conclusion():
     assert [each.conclusion for each in findings] == [
         "breaks under constrain cpu=0.25: failed 8 of 10, idle 0 of 12",
         "flaky by itself: failed 4 of 20 idle",
-        "holds: fails less than 22% under constrain cpu=0.05, with 95 % confidence",
+        "holds: fails less than 22 % under constrain cpu=0.05, with 95 % confidence",
     ]
     assert [each.command for each in findings] == [COMMAND, "", ""]
 
@@ -72,8 +72,9 @@ def test_the_tests_that_break_come_first_each_with_its_conclusion():
     ],
 )
 def test_a_test_that_failed_too_rarely_for_a_verdict_has_its_error_and_its_command(
-    runs, failures, conclusion, tmp_path
+    runs, failures, conclusion, tmp_path, monkeypatch
 ):
+    monkeypatch.setenv("COLUMNS", "300")
     condition = "constrain cpu=0.25"
     found = row(
         WAITS, flaky_row.NOT_KNOWN, condition, runs, failures, is_decisive="1", command=COMMAND, error="assert 3 <ok>"
@@ -85,6 +86,13 @@ def test_a_test_that_failed_too_rarely_for_a_verdict_has_its_error_and_its_comma
     text = html_page(summary_of(tmp_path))
     assert re.search(r"Run it more often: <button[^>]*>Copy</button> <code>pytest", text)
     assert "<summary>First failure: assert 3 &lt;ok&gt;</summary>" in text
+
+
+def test_what_was_found_fits_80_columns_and_a_command_is_a_line_of_its_own():
+    command = f'pytest "{WAITS}" {"--twin-stress cpu=2 " * 8}--twin-repeat 10'
+    cells = {"is_decisive": "1", "command": command, "error": "assert " + "3 == 4 or " * 10}
+    lines = list(finding_lines([row(WAITS, flaky_row.BREAKS, f"constrain cpu={'1' * 60}", 10, 8, **cells)]))
+    assert [line for line in lines if len(line) > 80] == [f"    {command}"]
 
 
 def test_a_test_that_never_failed_and_is_not_known_has_a_reason_and_no_command():
@@ -105,7 +113,7 @@ def test_the_page_has_the_command_the_traceback_and_the_waits(summary):
     assert "&gt;   assert done.wait(3)" in text
     line = re.search(r'<tr class="chosen">(.*?)</tr>', text)[1]
     cells = dict(re.findall(r'data-label="([^"]*)">([^<]*)</td>', line))
-    assert (cells["Failed"], cells["95 % interval"], cells["Duration"]) == ("8 of 10", "44% to 98%", "500 ms")
+    assert (cells["Failed"], cells["95 % interval"], cells["Duration"]) == ("8 of 10", "44 % to 98 %", "500 ms")
     assert "<summary>Tests that hold (1)</summary>" in text
     assert text.index("<wbr>waits</b>") < text.index("<wbr>luck</b>")
 

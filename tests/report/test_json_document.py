@@ -49,7 +49,7 @@ def test_the_document_has_the_figures_of_the_run(tmp_path):
     }  # fmt: skip
     row = found["tests"][0]
     assert (row["nodeid"], row["call_s"], row["read_MB"]) == ("tests/test_a.py::test_quick", 0.5, None)
-    assert found["loads"][1]["troubles"] == ["starved: achieved 20% of the request"]
+    assert found["loads"][1]["troubles"] == ["starved: achieved 20 % of the request"]
 
 
 def test_each_failed_attempt_has_its_error_and_what_stood_out_as_the_other_reports_say_it(tmp_path):

@@ -18,7 +18,7 @@ def test_a_run_is_summed_up_in_tables(tmp_path):
         "| --- | --- | --- | --- |\n"
         r"| tests/test\_b.py::test\_broken | failed |  | nothing unusual; machine 50 % busy; the test used 3.25 s CPU"
     ) in text
-    assert "| disk | 50MB/s | 10.0MB/s | 1 | 1.30 s | starved: achieved 20% of the request |" in text
+    assert "| disk | 50MB/s | 10.0MB/s | 1 | 1.30 s | starved: achieved 20 % of the request |" in text
     assert r"| ram\_used\_percent | 35.9 % | +5.90 s |" in text
 
 

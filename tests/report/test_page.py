@@ -100,7 +100,7 @@ def test_a_failed_and_a_marked_test_have_a_part_with_what_happened_then(busy):
         "passed",
     ]
     assert "<b>disk=50MB/s</b>, from +100 ms to +1.40 s, achieved 10.0MB/s" in busy
-    assert "aborted: starved: achieved 20% of the request" in busy
+    assert "aborted: starved: achieved 20 % of the request" in busy
     assert "<li>+500 ms half way</li>" in busy
 
 
@@ -108,7 +108,7 @@ def test_the_curves_and_the_events_of_a_test_count_from_its_start(tmp_path):
     made = MadeRun(tmp_path).sampled(40).test("t.py::test_late", 30, 32, folder="tests/late")
     text = page(made.load("cpu", "2", 30.5, 31.5, "2 cores").summary())
     assert "Times of curves and events count from the start of the test." in text
-    assert '<div class="axis"><span>−200 ms</span><span>+2.20 s</span></div>' in text  # noqa: RUF001
+    assert '<div class="axis"><span>-200 ms</span><span>+2.20 s</span></div>' in text
     assert "<b>cpu=2</b>, from +500 ms to +1.50 s" in text
     assert "<dt>began</dt><dd>+30.0 s of the run</dd>" in text
 

@@ -21,7 +21,7 @@ def test_each_recorded_resource_has_its_mean_its_95_percent_quantile_and_its_pea
     )
     assert list(usage_lines(found)) == [
         "                      mean         p95        peak",
-        "CPU                  16.2%       50.0%      100.0%",
+        "CPU                 16.2 %      50.0 %     100.0 %",
         "                  2.00 GiB    2.00 GiB    2.00 GiB",
         "disk writes       5.0 MB/s    5.0 MB/s    5.0 MB/s",
     ]
@@ -29,7 +29,7 @@ def test_each_recorded_resource_has_its_mean_its_95_percent_quantile_and_its_pea
 
 def test_an_interval_that_the_end_cut_short_is_no_peak():
     lines = list(usage_lines(recording([1, 2, 2.01], cpu=[0.2, 0.4, 1.0])))
-    assert lines[1].split() == ["CPU", "30.0%", "39.0%", "40.0%"]
+    assert lines[1].split() == ["CPU", "30.0", "%", "39.0", "%", "40.0", "%"]
 
 
 def test_the_commands_that_go_on_can_be_pasted():

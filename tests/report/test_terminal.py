@@ -5,6 +5,7 @@ import re
 
 from made_runs import run_of_two_hosts
 
+from pytest_twin.analysis.run.overview import RunOverview, SuiteFigures
 from pytest_twin.model import event
 from pytest_twin.model.event import detail
 from pytest_twin.report.terminal import summary
@@ -50,3 +51,24 @@ def test_the_columns_of_loads_are_as_wide_as_the_longest_of_them(tmp_path):
         "load                           times      held  achieved",
         "cpu_total=0%, 10s:20%, 30s:80%     1     2.0 s  40.0%",
     ]
+
+
+LONG = "tests/integration/checkout/test_checkout_flow.py::TestCheckout::test_many[" + "large-" * 20 + "1]"
+
+
+def test_tables_of_tests_fit_80_columns_and_keep_both_ends_of_an_id(tmp_path, monkeypatch):
+    row = {"nodeid": LONG, "host": "", "worker": "", "attempt": "1", "outcome": "passed"}
+    row |= dict.fromkeys(("memory_growth_MB", "read_MB", "written_MB", "children_cpu_s", "cpu_system_s"), "0")
+    figures = SuiteFigures([row | {"cpu_user_s": "1.5", "memory_kept_MB": "60"}])
+    overview = RunOverview([], figures)
+
+    def shown():
+        lines = list(summary(RunFolder(tmp_path), SamplerStats(), 0, tmp_path, overview))
+        return [line for line in lines if "::" in line or "…" in line]
+
+    cpu, kept = shown()
+    assert re.fullmatch(r"  CPU        1\.50 s 100 %  tests/integration/\S+…\S*-large-1]", cpu)
+    assert re.fullmatch(r" +\+60\.0 MiB +tests/integration/\S+…\S*-large-1]", kept)
+    assert (len(cpu), len(kept), cpu.index("tests/")) == (80, 80, kept.index("tests/"))
+    monkeypatch.setenv("COLUMNS", "300")
+    assert [line.endswith(f"  {LONG}") for line in shown()] == [True, True]

@@ -36,13 +36,13 @@ def test_a_rate_is_asked_for_as_long_as_its_owner_knows_it_was_held(sent, is_sho
 
 def test_a_share_of_a_tenth_of_a_second_is_judged():
     judge, whole = judge_of(SHARE), 0.1 * usable_cpus()
-    assert verdict(judge, 0.1, cpu_s=0.12 * whole).startswith("starved: achieved 12% of the request (")
+    assert verdict(judge, 0.1, cpu_s=0.12 * whole).startswith("starved: achieved 12 % of the request (")
     assert verdict(judge, 0.1, cpu_s=0.75 * whole) == ""
 
 
 def test_a_share_of_two_ticks_is_judged_as_far_as_ticks_tell():
     judge, whole = judge_of(SHARE), 0.02 * usable_cpus()
-    assert verdict(judge, 0.02, cpu_s=0.0).startswith("starved: achieved 0% ")
+    assert verdict(judge, 0.02, cpu_s=0.0).startswith("starved: achieved 0 % ")
     assert verdict(judge, 0.02, cpu_s=0.4 * whole) == ""
     assert verdict(judge, 0.005, cpu_s=0.0) == ""
 
@@ -52,7 +52,7 @@ def test_what_is_moved_in_pieces_may_be_short_of_one_for_each_worker():
     for record in judge.records:
         record.piece = 1000
     assert verdict(judge, 1.5, sent_bytes=0.0) == ""
-    assert verdict(judge, 4, sent_bytes=1000.0).startswith("starved: achieved 25% ")
+    assert verdict(judge, 4, sent_bytes=1000.0).startswith("starved: achieved 25 % ")
 
 
 @pytest.mark.parametrize(("workers", "cores"), [(1, 1), (2, 2), (8, 2)])
@@ -78,7 +78,7 @@ def test_a_level_that_is_not_reached_after_its_ramp_is_starved():
     judge = judge_of({**MEMORY, "profile": [[0, 0], [1, 1000 * 2**20]]})
     judge.update(judge.records[0], {"resident_bytes": 90.0 * 2**20}, 0)
     assert judge.shortfall(judge.figures(3), 3) == (
-        "starved: achieved 10% of the request (90 of 833.3 MiB mean resident)"
+        "starved: achieved 10 % of the request (90 of 833.3 MiB mean resident)"
     )
 
 

@@ -440,13 +440,13 @@ def test_a_worker_ends_with_its_owner(started, eventually_gone, fork):
 
 def test_a_load_that_gets_much_less_than_it_asks_for_is_starved():
     assert starved({"cpu_s": 0.79, "asked_cpu_s": 1.0, "reduced": "text"}) == (
-        "starved: achieved 79% of the request (0.79 of 1 s of CPU time)"
+        "starved: achieved 79 % of the request (0.79 of 1 s of CPU time)"
     )
     assert starved({"cpu_s": 0.7995, "asked_cpu_s": 1.0}) == (
-        "starved: achieved 79% of the request (0.7995 of 1 s of CPU time)"
+        "starved: achieved 79 % of the request (0.7995 of 1 s of CPU time)"
     )
     assert starved({"cpu_s": 0.8, "asked_cpu_s": 1.0}) == ""
-    assert starved({"asked_written_bytes": 2e6}) == ("starved: achieved 0% of the request (0 of 2 MB written)")
+    assert starved({"asked_written_bytes": 2e6}) == ("starved: achieved 0 % of the request (0 of 2 MB written)")
     assert starved({"asked_host_cpu_s": 3.0, "host_cpu_s": 1.5}).endswith("(1.5 of 3 s of CPU time of the host)")
     assert starved({"asked_moved_bytes": 2e11, "moved_bytes": 6.25e8}).endswith("(625 of 200000 MB moved)")
     assert starved({"asked_operations": 1000.0, "operations": 5}).endswith("(5 of 1000 operations)")
@@ -457,7 +457,7 @@ def test_a_load_that_gets_much_less_than_it_asks_for_is_starved():
 def test_a_starved_load_is_aborted_at_its_end(loads, own_stressor):
     lines = ("job.achieved.update(done=1.0, asked_done=4.0)", "job.ready()", "while True: time.sleep(0.1); job.tick()")
     loads.apply({"id": "load", "duration": 1.2, **own_stressor("starving", *lines)})
-    assert loads.until("abort")["reason"] == "starved: achieved 25% of the request (1 of 4 done)"
+    assert loads.until("abort")["reason"] == "starved: achieved 25 % of the request (1 of 4 done)"
 
 
 @in_process

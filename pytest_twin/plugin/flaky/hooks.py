@@ -165,6 +165,7 @@ class FlakyHooks:
         """Show what was found, with the commands that reproduce it."""
         if self._search is None:
             return
+        from pytest_twin.plugin.terminal import write_line
         from pytest_twin.report.flaky_terminal import finding_lines
 
         tallies = self._search.planner.tallies
@@ -173,11 +174,11 @@ class FlakyHooks:
         for line in finding_lines(self._rows):
             terminalreporter.write_line(line)
         for condition, reason in self._search.unavailable.items():
-            terminalreporter.write_line(f"not searched under {condition}: {reason}", yellow=True)
+            write_line(terminalreporter, f"not searched under {condition}: {reason}", yellow=True)
         for line in self._known.unmatched([nodeid_of(item) for item in self._items]):
             text = f"{flag('flaky_known')}: {line} matches none of these tests"
-            terminalreporter.write_line(text, yellow=True)
+            write_line(terminalreporter, text, yellow=True)
         if self._settings.flaky_fail and self._unknown:
             many = len(self._unknown)
             text = f"FAILED {flag('flaky_fail')}: {many} test{'s' if many > 1 else ''} break{'s' if many == 1 else ''}"
-            terminalreporter.write_line(f"{text} and {'are' if many > 1 else 'is'} not known", red=True)
+            write_line(terminalreporter, f"{text} and {'are' if many > 1 else 'is'} not known", red=True)

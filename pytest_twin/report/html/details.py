@@ -169,4 +169,4 @@ def _trouble(span: RunSpan) -> str:
 
 
 def _at(seconds: float) -> str:
-    return f"{'−' if seconds < 0 else '+'}{format_duration(abs(seconds))}"  # noqa: RUF001
+    return f"{'-' if seconds < 0 else '+'}{format_duration(abs(seconds))}"

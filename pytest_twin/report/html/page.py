@@ -96,7 +96,10 @@ def _parts(
     if summary.attempts:
         yield PageSection("tests", "Tests", table.description(), table.part())
     if marked:
-        intro = f"Every test with a folder of its own that did not fail. {details.TIMES}"
+        intro = (
+            "Tests that did not fail, and of which the run has kept the samples: by default those with a mark or a "
+            f"fixture of pytest-twin. {details.TIMES}"
+        )
         yield PageSection("marked", "Marked tests", intro, details.marked_part(summary, marked))
     if intro := describe_budgets(summary):
         yield PageSection("budgets", "Budgets", intro, parts.budgets_part(summary))

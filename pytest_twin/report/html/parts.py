@@ -39,7 +39,7 @@ LOAD_HEADS = (
 BUDGET_HEADS = (TableHead("Test"), TableHead("Over budget or inconclusive", is_wide=True))
 WORDS = {"cpu_percent": "CPU peak", "ram_used_percent": "Memory peak", "pressure_cpu_percent": "CPU pressure peak"}
 SPEARMAN = (
-    "Rank correlation (Spearman): 1 if two columns rise together, −1 if one falls as the other rises, 0 if they are "  # noqa: RUF001
+    "Rank correlation (Spearman): 1 if two columns rise together, -1 if one falls as the other rises, 0 if they are "
     "unrelated."
 )
 
@@ -208,7 +208,7 @@ def _heat(value: float) -> Markup:
     if np.isnan(value):
         return markup('<td class="soft">–</td>')  # noqa: RUF001
     tint = BLUE if value > 0 else ORANGE
-    shown = f"{round(value, 2) + 0.0:.2f}".replace("0.", ".").replace("-", "−")  # noqa: RUF001
+    shown = f"{round(value, 2) + 0.0:.2f}".replace("0.", ".")
     return markup('<td style="background:rgba({},{:.2f})">{}</td>', tint, abs(value) * 0.55, shown)
 
 

@@ -13,7 +13,7 @@ from pytest_twin.model.csv_text import visible
 from pytest_twin.model.demand_change import CPU, DISK
 from pytest_twin.model.duration_text import NOTHING, format_duration
 from pytest_twin.report.console_text import console_text, print_line
-from pytest_twin.report.wording import align
+from pytest_twin.report.wording import align, format_share
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,11 +83,12 @@ def _print(name: str, recording: MachineRecording, overloads: Sequence[Overload]
 def _cells(each: Overload, start: datetime | None) -> list[str]:
     """Return the cells of `ROWS`."""
     stretches = (str(len(each.stretches_s)), format_duration(each.longest_s), format_duration(each.median_s))
-    pressure = NOTHING if each.pressure is None else f"{each.pressure:.1%}"
+    pressure = NOTHING if each.pressure is None else format_share(each.pressure, 1)
     if each.first_s is None:
-        return [f"{each.peak:.1%}", "0 %", "never", NOTHING, "0", NOTHING, NOTHING, pressure]
+        return [format_share(each.peak, 1), "0 %", "never", NOTHING, "0", NOTHING, NOTHING, pressure]
     at = f"{start + timedelta(seconds=round(each.first_s)):%Y-%m-%d %H:%M:%S}" if start else NOTHING
-    return [f"{each.peak:.1%}", f"{each.share:.1%}", format_duration(each.first_s), at, *stretches, pressure]
+    shares = (format_share(each.peak, 1), format_share(each.share, 1))
+    return [*shares, format_duration(each.first_s), at, *stretches, pressure]
 
 
 def _remarks(recording: MachineRecording, overloads: Sequence[Overload]) -> Iterator[str]:
@@ -106,5 +107,5 @@ def _pressure_remark(each: Overload) -> str:
         return f"cpu: the pressure to expect is not known; run {CALIBRATE} on this machine, once after each start"
     return (
         "cpu: the pressure is that of loads of this size on this machine; "
-        f"the mean demand all the time would cause {each.pressure_of_mean:.1%}"
+        f"the mean demand all the time would cause {format_share(each.pressure_of_mean, 1)}"
     )

@@ -13,6 +13,7 @@ from pytest_twin.analysis.prediction.pressure import PressureModel
 from pytest_twin.analysis.prediction.what_if import find_overloads
 from pytest_twin.model import event
 from pytest_twin.model.demand_change import CPU, DemandChange
+from pytest_twin.report.wording import format_share
 from pytest_twin.run_folder.csv_frames import ReadingError
 from pytest_twin.run_folder.frames import load
 from pytest_twin.telemetry.calibration import kept_calibration
@@ -61,11 +62,11 @@ def tried_lines(folder: Path, recording: MachineRecording, changes: Sequence[Dem
     for each in find_overloads(recording, [change for change in changes if change.resource == CPU], None, model):
         if not each.problem:
             yield (
-                f"{each.change.text}: demand above all CPUs for {each.share:.1%} of the time predicted, "
+                f"{each.change.text}: demand above all CPUs for {format_share(each.share, 1)} of the time predicted, "
                 f"no CPU time left for {_share(measured.share)} in the run; CPU pressure {_share(each.pressure)} "
                 f"predicted, {_share(measured.pressure)} in the run"
             )
 
 
 def _share(value: float | None) -> str:
-    return "an unknown share" if value is None else f"{value:.1%}"
+    return "an unknown share" if value is None else format_share(value, 1)

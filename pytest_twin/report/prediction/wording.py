@@ -9,7 +9,7 @@ from pytest_twin.analysis.prediction.profiled_test import CPU, DISK, MEMORY_BAND
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.duration_text import format_duration
-from pytest_twin.report.wording import format_count
+from pytest_twin.report.wording import format_count, format_share
 
 LEAST_SHARE = 0.0005  # of time that is worth a note
 WORTH_TELLING = 1.1  # times as slow
@@ -24,7 +24,7 @@ def opening_line(prediction: Prediction) -> str:
     return (
         f"{format_count(len(prediction.tests), 'test')} of {profile} beside the {loads} load of {recording} "
         f"({format_duration(prediction.duration_s)}, intervals of {prediction.interval_s:.3g} s): slowdown over all "
-        f"start times, with {CONFIDENCE:.0%} intervals{of_runs}"
+        f"start times, with {format_share(CONFIDENCE)} intervals{of_runs}"
     )
 
 
@@ -32,7 +32,7 @@ def note_lines(prediction: Prediction) -> Iterator[str]:
     """Yield remarks on what the figures are, and on what is missing in them."""
     yield from prediction.remarks
     if prediction.left_out > LEAST_SHARE:
-        yield f"{prediction.left_out:.1%} of the recording has no values and is left out"
+        yield f"{format_share(prediction.left_out, 1)} of the recording has no values and is left out"
     yield from _missing_resources(prediction)
     if any(each.is_range for each in prediction.tests):
         both = " and ".join(NAMES[name] for name in prediction.resources)
@@ -65,8 +65,8 @@ def _levels_beyond(prediction: Prediction) -> Iterator[str]:
         beyond = [each.slowdown.beyond[name] for each in prediction.tests if each.slowdown and name in each.resources]
         if max(beyond, default=0.0) > LEAST_SHARE:
             yield (
-                f"{NAMES[name]}: {max(beyond):.1%} of the time the load is above the highest level of the profile; "
-                "the slowdown of that level is used"
+                f"{NAMES[name]}: {format_share(max(beyond), 1)} of the time the load is above the highest level of "
+                "the profile; the slowdown of that level is used"
             )
 
 

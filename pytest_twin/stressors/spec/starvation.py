@@ -21,7 +21,7 @@ def starved(achieved: Mapping[str, float | str], tolerances: Mapping[str, float]
     for figure, value, requested in _with_requests(achieved):
         if value + (tolerances or {}).get(figure, 0.0) < STARVED_BELOW * requested:
             percent = math.floor(100 * value / requested + 1e-9)  # rounded down, like the verdict
-            return f"starved: achieved {percent}% of the request ({_in_words(figure, value, requested)})"
+            return f"starved: achieved {percent} % of the request ({_in_words(figure, value, requested)})"
     return ""
 
 

@@ -189,7 +189,7 @@ def test_a_load_of_no_test_is_linked_to_those_that_ran_at_its_time(tmp_path):
 @pytest.mark.parametrize(
     ("what", "detail", "message"),
     [
-        (event.ABORT, {"reason": "starved: achieved 20%"}, "starved: achieved 20%"),
+        (event.ABORT, {"reason": "starved: achieved 20 %"}, "starved: achieved 20 %"),
         (event.END, {"reduced": "to what the limit allows"}, "to what the limit allows"),
         (None, {}, "the run ended before this did"),
     ],

@@ -100,7 +100,7 @@
   }
 
   const size = (mib) => (mib === null ? null : mib === 0 ? "0 B" : mib < 1 ? Math.max(1, mib * 1024).toFixed(0) + " KiB" : mib >= 1024 ? (mib / 1024).toFixed(2) + " GiB" : shown(mib) + " MiB");
-  const change = (mib) => (mib === null ? null : mib === 0 ? "0 B" : (mib < 0 ? "−" : "+") + size(Math.abs(mib)));
+  const change = (mib) => (mib === null ? null : mib === 0 ? "0 B" : (mib < 0 ? "-" : "+") + size(Math.abs(mib)));
   const heights = (text) => Array.from(text, (letter) => (letter.charCodeAt(0) - 48) / 61);
 
   function plot(about, paths) {
