@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -192,6 +193,34 @@ def test_the_next_constraint_waits_until_the_guardian_of_a_killed_enforcer_is_do
             assert "killed by SIGKILL" in supervisor.hear()["reason"]
         assert (placed(tests.pid), root.cpu_affinity()) == home
         late.join()
+
+
+@pytest.mark.parametrize("is_resting", [True, False])
+def test_a_slow_enforcer_without_a_guardian_undoes_the_constraint_at_the_end_of_the_run(supervisor, limit, is_resting):
+    with processes(BUSY) as tests:
+        root = psutil.Process(tests.pid)
+        home = placed(tests.pid), root.cpu_affinity()
+        supervisor.applied(**limit(tests.pid, cpus=1))
+        slow = enforcer(supervisor.process.pid)
+        if is_resting:
+            supervisor.stopped()
+        (guardian,) = slow.children()
+        slow.suspend()  # as on a busy machine
+        guardian.kill()
+        late = threading.Thread(target=resume_late, args=(slow,))
+        late.start()
+        assert supervisor.end() == 0
+        late.join()
+        assert (placed(tests.pid), root.cpu_affinity()) == home
+
+
+def resume_late(process: psutil.Process) -> None:
+    """Keep a process from running for 1.5 s, also if others continue it."""
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        process.suspend()
+        time.sleep(0.002)
+    process.resume()
 
 
 def test_a_daemon_that_a_test_has_left_is_free_of_the_next_one(supervisor, limit, eventually):

@@ -36,6 +36,8 @@ KIND = Kind(
     measure="tests_cpu_s",
 )
 
+KILL_AFTER_S = 3.0  # a machine may be very busy, and nobody undoes what it changed if its guardian has died too
+
 
 def workers(job: Job) -> int:  # noqa: ARG001
     """Return the number of worker processes: one enforces the whole constraint.

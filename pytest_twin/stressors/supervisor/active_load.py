@@ -56,7 +56,7 @@ if TYPE_CHECKING:
             """Forget a load that has ended."""
 
 
-KILL_AFTER_S = 1.0
+KILL_AFTER_S = 1.0  # unless the module of a stressor has another `KILL_AFTER_S`
 GIVE_UP_AFTER_S = 1.0  # after SIGKILL: the kernel does not end a process that waits for a stalled disk
 CHECK_CONDITIONS_EVERY_S = 0.1
 WATCH_EVERY_S = 0.25
@@ -141,7 +141,7 @@ class ActiveLoad:
             return
         for worker in self._workers:
             worker.process.stop()
-        self._loop.after(KILL_AFTER_S, self.kill)
+        self._loop.after(getattr(import_module(self.module), "KILL_AFTER_S", KILL_AFTER_S), self.kill)
 
     def kill(self) -> None:
         """Kill the workers."""
