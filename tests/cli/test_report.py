@@ -206,7 +206,7 @@ def test_an_unknown_format_is_named_with_those_there_are(twin):
 
 
 def test_the_page_has_the_scorecard_of_a_replay(twin, tmp_path):
-    """With both curves on one axis, and their difference."""
+    """With both curves of CPU and memory on one axis each, and their difference."""
     pytest.importorskip("scipy")
     rows = {"ram_used_percent": 30.0, "disk_read_MB": 0.0, "disk_write_MB": 0.0}
     for name, factor in (("recorded", 1.0), ("replayed", 0.8)):
@@ -219,8 +219,8 @@ def test_the_page_has_the_scorecard_of_a_replay(twin, tmp_path):
     section, _, _ = section.partition("</section>")
     assert 'href="#fidelity">Replay</a>' in page
     assert f"A replay of {recording}: failed (" in section
-    assert section.count('class="recorded" d="M') == section.count('class="replayed" d="M') == 1
-    assert section.count('class="difference" d="M') == 1
+    assert section.count('class="recorded" d="M') == section.count('class="replayed" d="M') == 2
+    assert section.count('class="difference" d="M') == 2
     assert "<h3>Gates</h3>" in section
     assert section.count("<h2") == 1
     assert twin("report", "replayed")[1] == 0
