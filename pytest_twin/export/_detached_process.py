@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_twin._system import child_process
 from pytest_twin._system.child_process import AccountedPopen, ProcessContext
-from pytest_twin._system.interruptible_event import run_in_background
+from pytest_twin._system.interruptible_event import InterruptSafeEvent, run_in_background
 from pytest_twin._system.stdlib import json, os, signal, sys
 from pytest_twin.export._detached_program import PID
 
@@ -49,11 +49,16 @@ class DetachedProcess:
         """
         self.pid: int | None = None
         self._handle = handle
+        self._detached = InterruptSafeEvent()
         command = ["-I", program, json.dumps(context.path), *arguments]
         self._starter: AccountedPopen = child_process.start(command, context, **options)
         assert self._starter.stdin is not None  # noqa: S101 - for the type checker
         self._stdin = self._starter.stdin
         self._over = run_in_background(self._listen)
+
+    def wait_detached(self, seconds: float) -> None:
+        """Wait until it is no child of this process any more, which a busy machine delays."""
+        self._detached.wait(seconds)
 
     def write_line(self, text: str) -> None:
         """Write a line to its stdin; if it has ended, its messages tell."""
@@ -91,15 +96,22 @@ class DetachedProcess:
     def _listen(self) -> None:
         """Handle its messages until it has ended."""
         assert self._starter.stdout is not None  # noqa: S101 - for the type checker
-        with self._starter.stdout as lines:
-            for line in lines:
-                try:
-                    message = json.loads(line)
-                except ValueError:  # it was killed as it wrote
-                    return
-                if PID in message:
-                    self.pid = message.pop(PID)
-                    if sys.platform != "win32":  # what was started has ended, and would stay among the children
-                        child_process.end(self._starter, STARTER_END_S)
-                if message:
-                    self._handle(message)
+        try:
+            with self._starter.stdout as lines:
+                for line in lines:
+                    try:
+                        message = json.loads(line)
+                    except ValueError:  # it was killed as it wrote
+                        return
+                    self._take(message)
+        finally:
+            self._detached.set()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if PID in message:
+            self.pid = message.pop(PID)
+            if sys.platform != "win32":  # what was started has ended, and would stay among the children
+                child_process.end(self._starter, STARTER_END_S)
+            self._detached.set()
+        if message:
+            self._handle(message)

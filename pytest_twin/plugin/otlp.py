@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LIMIT_S = 1.4  # of the process for everything
 WAIT_S = 1.7  # of the run for the process, which is killed then: with its end less than 2 s
+DETACH_S = 2.0
 MOST_POINTS = 600  # of a series of metrics
 
 
@@ -54,6 +55,11 @@ class OtlpSession:
             self._process = OtlpProcess(self._config, self._context)
         except (OSError, RuntimeError) as error:
             self._problem = f"the process cannot be started: {getattr(error, 'strerror', None) or error}"
+
+    def detach(self) -> None:
+        """Wait until the process is none of the tests', before their first sample."""
+        if self._process is not None:
+            self._process.wait_detached(DETACH_S)
 
     def cancel(self) -> None:
         """Stop the process, as before a fork that goes on in the place of this one; `export` starts another."""

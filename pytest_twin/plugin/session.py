@@ -177,6 +177,7 @@ class RecordedSession:
             recording.no_child = self.no_child or recording.no_child
             try:
                 if (otlp := self.config.stash.get(OTLP, None)) is not None:
+                    otlp.detach()
                     self.stack.callback(lambda: otlp.export(self.folder.path))  # when the recording has ended
                 self.recording = self.stack.enter_context(recording)
                 if self.remote_worker is not None:

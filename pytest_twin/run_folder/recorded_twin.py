@@ -176,7 +176,10 @@ def _surroundings_lines(
     yield f"the tests may use {constraint}" if constraint else "the tests may use all of this machine"
     if (cut := found.cut) is not None:
         length = float(cut.frame.index[-1])
-        own = f"{len(found.stretches)} tests of it have their own stretch of time around them"
+        many = len(found.stretches)
+        own = f"{many} tests of it have their own stretch of time around them"
+        if many == 1:
+            own = "1 test of it has its own stretch of time around it"
         yield f"{own}, others the whole ({length:.1f} s), from the first test on"
         if cut is not found.others:
             yield cut.remarks[-1]

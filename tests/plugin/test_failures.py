@@ -239,7 +239,9 @@ def test_adds(number):
         measured, sentence = json.loads((pytester.path / f"{number}.json").read_text()), said[f"test_adds[{number}]"]
         others = max(measured["stolen"], measured["io"], measured["memory"])
         if measured["idle"] > 0.25 and others < 0.02:
-            assert re.match(r"nothing unusual; machine \d+ % busy; the test used \S+ m?s CPU in ", sentence)
+            assert re.match(r"(nothing unusual; )?machine \d+ % busy; the test used \S+ m?s CPU in ", sentence)
+            # with a CPU idle most of the time it may still wait for one, in between
+            assert sentence.startswith("nothing unusual") != ("waited for a CPU" in sentence)
         elif measured["idle"] < 0.02:
             assert re.search(r"machine \d+ % busy, (nearly all|\d+ % of it) ", sentence)
             assert "nothing unusual" not in sentence

@@ -40,6 +40,10 @@ class OtlpProcess:
         """Its process id; None before it has told it."""
         return self._process.pid
 
+    def wait_detached(self, seconds: float) -> None:
+        """Wait until it is no child of this process any more."""
+        self._process.wait_detached(seconds)
+
     def export(
         self, folder: Path, limit_s: float | None = None, *, host: str = "", most_points: int | None = None
     ) -> None:  # fmt: skip

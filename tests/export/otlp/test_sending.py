@@ -233,10 +233,16 @@ def test_a_process_that_gets_no_order_ends(run, eventually):
     eventually(lambda: not psutil.pid_exists(process.pid))
 
 
-def test_the_process_is_no_child_of_this_one(run, eventually):
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a fork")
+def test_once_it_is_detached_nothing_of_it_is_below_this_process():
+    before = set(psutil.Process().children(recursive=True))
     process = OtlpProcess(read_config({}, "http://127.0.0.1:9"), ProcessContext.now())
-    eventually(lambda: process.pid is not None and psutil.Process(process.pid).ppid() != os.getpid())
+    process.wait_detached(60)
+    below = set(psutil.Process().children(recursive=True))
+    is_running = psutil.pid_exists(process.pid)
     process.stop()
+    assert is_running
+    assert below == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="constraints are for Linux")
