@@ -113,6 +113,15 @@ def test_the_curves_and_the_events_of_a_test_count_from_its_start(tmp_path):
     assert "<dt>began</dt><dd>+30.0 s of the run</dd>" in text
 
 
+def test_a_load_that_ended_in_its_ramp_says_so_in_the_timeline_and_beside_its_test(tmp_path):
+    figures = {"full_s": 0.0, "mean_resident_bytes": 99, "asked_mean_resident_bytes": 100}
+    made = MadeRun(tmp_path).sampled(40).test("t.py::test_ramp", 1, 3, folder="tests/ramp")
+    text = page(made.load("memory", "512MiB", 1.5, 2.5, "321.0MiB", **figures).summary())
+    (host,) = data_of(text)["timeline"]["hosts"]
+    assert [band["label"] for band in host["bands"]] == ["mem=512MiB, achieved 321.0MiB (99% of its ramp)"]
+    assert "to +1.50 s, achieved 321.0MiB (99% of its ramp)" in text
+
+
 def test_loads_tell_asked_and_achieved_and_a_meter_shows_the_worst(busy):
     assert 'aria-label="100%"><i style="width:100%' in busy
     assert '<span class="meter short" role="img" aria-label="20%"><i style="width:20%">' in busy

@@ -208,7 +208,8 @@ def _of_host(whole: RunSummary, host: str, own: Run, since: TimeOrigin) -> RunSu
     noted = [note for note in whole.notes if note.host == host]
     found = [attempt for attempt in whole.attempts if attempt.host == host]
     return replace(
-        whole, host=host, run=own, times=times, spans=lasting, notes=noted, attempts=found, loads=_loads(lasting),
+        whole, host=host, run=own, times=times, spans=lasting, notes=noted, attempts=found,
+        loads=group_loads(load_end(span) for span in lasting if span.is_load),
         skipped=_skipped(own.events), shortcomings=host_problems(own.samples, times, lasting, noted),
     )  # fmt: skip
 
@@ -217,16 +218,11 @@ def _missing_of(host: RunSummary) -> Sequence[str]:
     return host.shortcomings if len(host.times) else ["no samples", *host.shortcomings]
 
 
-def _loads(spans: Sequence[RunSpan]) -> list[LoadLine]:
-    """Return requested and achieved amounts; a load without an end was aborted with the run."""
-    ends = []
-    for span in spans:
-        if span.is_load:
-            is_cut = span.state == UNFINISHED
-            fields = {"held_s": span.end_s - span.start_s, **span.detail, **({"reason": CUT} if is_cut else {})}
-            is_aborted = is_cut or span.state == event.ABORT
-            ends.append(LoadEnd(span.type, span.what, span.achieved, is_aborted, fields, span.host))
-    return group_loads(ends)
+def load_end(span: RunSpan) -> LoadEnd:
+    """Return the end of a load; one without an end was aborted with the run."""
+    is_cut = span.state == UNFINISHED
+    fields = {"held_s": span.end_s - span.start_s, **span.detail, **({"reason": CUT} if is_cut else {})}
+    return LoadEnd(span.type, span.what, span.achieved, is_cut or span.state == event.ABORT, fields, span.host)
 
 
 def _skipped(events: pd.DataFrame) -> Counter[str]:

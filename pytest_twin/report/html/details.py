@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from pytest_twin.analysis.run.attempts import AttemptSummary
 from pytest_twin.analysis.run.panels import Panel, panels
-from pytest_twin.analysis.run.run_summary import RunSummary
+from pytest_twin.analysis.run.run_summary import RunSummary, load_end
 from pytest_twin.analysis.run.spans import RunSpan
 from pytest_twin.loads.registry import load_text
 from pytest_twin.model import event
@@ -157,7 +157,7 @@ def _span(span: RunSpan, since: float) -> Markup:
     held = markup("from {} to {}", _at(span.start_s - since), _at(span.end_s - since))
     if not span.is_load:
         return markup("<li>{} <b>{}</b>, {}</li>", span.type, span.what, held)
-    achieved = markup(", achieved {}", span.achieved) if span.achieved else Markup("")
+    achieved = markup(", achieved {}", load_end(span).achieved_text) if span.achieved else Markup("")
     return markup("<li><b>{}</b>, {}{}{}</li>", load_text(span.type, span.what), held, achieved, _trouble(span))
 
 

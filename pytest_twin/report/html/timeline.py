@@ -12,7 +12,7 @@ from pytest_twin.analysis.run.by_host import display_name
 from pytest_twin.analysis.run.downsampling import detail_levels, gaps
 from pytest_twin.analysis.run.lanes import assign_lanes, worker_sort_key
 from pytest_twin.analysis.run.panels import Panel, panels
-from pytest_twin.analysis.run.run_summary import RunSummary
+from pytest_twin.analysis.run.run_summary import RunSummary, load_end
 from pytest_twin.analysis.run.spans import RunSpan
 from pytest_twin.loads.registry import load_keyword, load_text
 from pytest_twin.model import event
@@ -145,7 +145,7 @@ def _label(span: RunSpan) -> str:
     """Return what stands on a band: of a load, the requested and the achieved amount."""
     if not span.is_load:
         return span.what or span.type
-    achieved = f", achieved {span.achieved}" if span.achieved else ""
+    achieved = f", achieved {load_end(span).achieved_text}" if span.achieved else ""
     return f"{load_text(span.type, span.what)}{achieved}"
 
 
