@@ -80,8 +80,8 @@ def test_a_load_that_misses_less_than_a_tenth_of_a_second_was_held_too_short_to_
 @pytest.mark.parametrize(
     ("target", "achieved", "text"),
     [
-        ("512MiB", "321.0MiB", "321.0MiB (99% of its ramp)"),
-        ("1GiB", "321.0MiB", "321.0MiB (99% of its ramp)"),
+        ("512MiB", "321.0MiB", "321.0MiB (99 % of its ramp)"),
+        ("1GiB", "321.0MiB", "321.0MiB (99 % of its ramp)"),
         ("512MiB", "512.0MiB", "512.0MiB"),
         ("0%, 5s:60%", "30.0%", "30.0%"),
     ],

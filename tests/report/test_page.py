@@ -118,8 +118,8 @@ def test_a_load_that_ended_in_its_ramp_says_so_in_the_timeline_and_beside_its_te
     made = MadeRun(tmp_path).sampled(40).test("t.py::test_ramp", 1, 3, folder="tests/ramp")
     text = page(made.load("memory", "512MiB", 1.5, 2.5, "321.0MiB", **figures).summary())
     (host,) = data_of(text)["timeline"]["hosts"]
-    assert [band["label"] for band in host["bands"]] == ["mem=512MiB, achieved 321.0MiB (99% of its ramp)"]
-    assert "to +1.50 s, achieved 321.0MiB (99% of its ramp)" in text
+    assert [band["label"] for band in host["bands"]] == ["mem=512MiB, achieved 321.0MiB (99 % of its ramp)"]
+    assert "to +1.50 s, achieved 321.0MiB (99 % of its ramp)" in text
 
 
 def test_loads_tell_asked_and_achieved_and_a_meter_shows_the_worst(busy):

@@ -93,7 +93,7 @@ class LoadEnd(NamedTuple):
         ratio = _ratio(self.achieved, self.target)
         is_of_ramp = "full_s" in self.fields and STAGES not in self.target and (ratio is None or ratio < NOTICEABLE)
         if is_of_ramp and self.share is not None:
-            return f"{self.achieved} ({self.share:.0%} of its ramp)"
+            return f"{self.achieved} ({100 * self.share:.0f} % of its ramp)"
         return self.achieved
 
 
