@@ -154,7 +154,7 @@ class RecordedAttempt:
 
         if not OF_MEMORY.isdisjoint(budget.most):
             self._keep_peak()  # before it is reset
-        return BudgetUsage(self._recording, budget.most.keys())
+        return BudgetUsage(self._recording, budget.most)
 
     def judge(self, budget: Budget, usage: BudgetUsage, of_repetitions: Iterable[LimitVerdict]) -> None:
         """Set the verdicts on its budget, when its body has ended.

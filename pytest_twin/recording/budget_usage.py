@@ -5,26 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.budgets.budget import ResourceUsage
-from pytest_twin.model.attempt_row import ResidentBytes, add, children_cpu_s, growth
+from pytest_twin.model.attempt_row import UNKNOWN_USAGE, ResidentBytes, add, children_cpu_s, growth
 from pytest_twin.telemetry.process_counters import seconds_since_boot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Callable, Collection
 
     from pytest_twin.model.attempt_row import ChildCounters, ChildStarts, PhaseUsage
     from pytest_twin.recording.recording import Recording
 
 
 OF_CHILDREN = frozenset({"children_cpu_seconds", "children", "read", "write"})
-OF_TIME = frozenset({"duration"})
+OF_PROCESS = frozenset({"cpu_seconds", "read", "write", "context_switches", "major_faults"})
 OF_MEMORY = frozenset({"peak_memory", "memory_growth"})
 
 
 class BudgetUsage:
     """Counts, from its creation on, the resources that a budget limits; for memory it resets the high-water mark."""
 
-    def __init__(self, recording: Recording, limits: AbstractSet[str]) -> None:
+    def __init__(self, recording: Recording, limits: Collection[str]) -> None:
         """Begin to count.
 
         Args:
@@ -32,13 +31,11 @@ class BudgetUsage:
             limits: The names of the limits, as in `ResourceUsage`; what no limit needs is not read.
         """
         self._recording, counters = recording, recording.process_counters
-        self._is_counting = limits != OF_TIME
-        if not self._is_counting:
-            return
         self._children: ChildCounters | None = None
         self._offspring: ChildStarts | None = None
         self._orphans_since: tuple[float, float] | None = None
         self._resident: int | None = None
+        self._has_process = not OF_PROCESS.isdisjoint(limits)
         self._has_memory = not OF_MEMORY.isdisjoint(limits)
         if not OF_CHILDREN.isdisjoint(limits):
             self._offspring = counters.read_child_starts()
@@ -56,9 +53,7 @@ class BudgetUsage:
             wall_s: The wall time of the body.
             read_used: Returns what this process used in the body.
         """
-        if not self._is_counting:
-            return ResourceUsage(duration=wall_s)
-        used, counters = read_used(), self._recording.process_counters
+        used, counters = read_used() if self._has_process else UNKNOWN_USAGE, self._recording.process_counters
         usage = ResourceUsage(
             cpu_seconds=used.cpu_s, duration=wall_s, context_switches=used.switches, major_faults=used.faults
         )
