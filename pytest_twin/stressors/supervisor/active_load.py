@@ -10,6 +10,7 @@ from importlib import import_module
 from pytest_twin.stressors.spec.request import BESIDE, CUT, LATE, ON_TIME, REPLAY, STOPPED
 from pytest_twin.stressors.supervisor.load_judge import SILENCE_LIMIT_S, LoadJudge, WorkerRecord, describe_state
 from pytest_twin.stressors.supervisor.stop_conditions import check_sample
+from pytest_twin.stressors.supervisor.worker_pool import kill_after_s
 from pytest_twin.stressors.system.capacity import oom_kills
 from pytest_twin.stressors.system.parent import process_state
 from pytest_twin.stressors.worker import process
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
             """Forget a load that has ended."""
 
 
-KILL_AFTER_S = 1.0  # unless the module of a stressor has another `KILL_AFTER_S`
 GIVE_UP_AFTER_S = 1.0  # after SIGKILL: the kernel does not end a process that waits for a stalled disk
 CHECK_CONDITIONS_EVERY_S = 0.1
 WATCH_EVERY_S = 0.25
@@ -141,7 +141,7 @@ class ActiveLoad:
             return
         for worker in self._workers:
             worker.process.stop()
-        self._loop.after(getattr(import_module(self.module), "KILL_AFTER_S", KILL_AFTER_S), self.kill)
+        self._loop.after(kill_after_s(self.module), self.kill)
 
     def kill(self) -> None:
         """Kill the workers."""
@@ -190,10 +190,14 @@ class ActiveLoad:
         return self.is_on_time and self._request.start is not None and now < self._request.start
 
     @property
+    def _is_unready(self) -> bool:
+        """Whether it was begun and has never been ready."""
+        return self.is_applied and self._ready_at is None and not self._is_early
+
+    @property
     def _is_cut(self) -> bool:
         """Whether it is of a schedule that was stopped in the moment in which it began, which is no fault of it."""
-        is_stopped = self._stop_reason == STOPPED and self._request.start is not None
-        return is_stopped and self.is_applied and self._ready_at is None and not self._is_early
+        return self._is_unready and self._stop_reason == STOPPED and self._request.start is not None
 
     def _held_s(self) -> float:
         if self._ready_at is None:
@@ -376,7 +380,7 @@ class ActiveLoad:
     def _finish(self) -> None:
         self._is_finished = True
         achieved = self.achieved()
-        if self.is_applied and self._ready_at is None and not self._is_early and not self._is_cut:
+        if self._is_unready and not self._is_cut:
             self._fault = self._fault or "ended before it was ready"
         elif self._ready_at is not None and self._judge is not None:
             self._fault = self._fault or self._judge.shortfall(achieved, self._held_s())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib import import_module
 
 from pytest_twin.stressors.system.capacity import usable_cpus
 from pytest_twin.stressors.worker import process
@@ -13,8 +14,13 @@ if TYPE_CHECKING:
     from pytest_twin.stressors.supervisor.event_loop import EventLoop
 
 MAX_IDLE = 8
-KEPT_END_TIMEOUT_S = 3.0  # a machine may be very busy, and nobody undoes what it changed if its guardian has died too
+KILL_AFTER_S = 1.0  # unless the module of a stressor has another `KILL_AFTER_S`
 MAX_BUSY_PER_CPU = 16  # by several loads together; with more, each worker and what serves it gets little CPU time
+
+
+def kill_after_s(module: str) -> float:
+    """Return how long workers of a stressor may take to end when they are asked to, before they are killed."""
+    return float(getattr(import_module(module), "KILL_AFTER_S", KILL_AFTER_S))
 
 
 class WorkerPool:
@@ -34,6 +40,7 @@ class WorkerPool:
         self._idle: list[process.ForkedWorker | process.SpawnedWorker] = []
         self._kept: process.ForkedWorker | None = None
         self._kept_for: tuple[object, ...] = ()
+        self._kept_end_s = KILL_AFTER_S
         self._is_closed = False
         self._busy = self._wanted = 0
         self._max_busy = MAX_BUSY_PER_CPU * math.ceil(usable_cpus())
@@ -83,7 +90,7 @@ class WorkerPool:
         """Keep a worker that rests for the next load of the same kind; return False if it is to end."""
         if self._is_closed or self._kept is not None:
             return False
-        self._kept, self._kept_for = worker, _reuse_key(request)
+        self._kept, self._kept_for, self._kept_end_s = worker, _reuse_key(request), kill_after_s(request.module)
         return True
 
     def _end_kept(self) -> None:
@@ -92,9 +99,9 @@ class WorkerPool:
             return
         kept, self._kept = self._kept, None
         kept.stop()
-        kept.wait(KEPT_END_TIMEOUT_S)
+        kept.wait(self._kept_end_s)
         kept.kill()  # it may be stuck; what it has not undone, its guardian does
-        kept.wait(KEPT_END_TIMEOUT_S)
+        kept.wait(self._kept_end_s)
         kept.reap()
 
     def close(self) -> None:
