@@ -177,9 +177,11 @@ def _surroundings_lines(
     if (cut := found.cut) is not None:
         length = float(cut.frame.index[-1])
         many = len(found.stretches)
-        own = f"{many} tests of it have their own stretch of time around them"
-        if many == 1:
-            own = "1 test of it has its own stretch of time around it"
+        own = (
+            "1 test of it has its own stretch of time around it"
+            if many == 1
+            else f"{many} tests of it have their own stretch of time around them"
+        )
         yield f"{own}, others the whole ({length:.1f} s), from the first test on"
         if cut is not found.others:
             yield cut.remarks[-1]
