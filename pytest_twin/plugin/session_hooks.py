@@ -37,15 +37,13 @@ class SessionHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Start the recording before the first test, unless no test runs, or only workers know whether to record."""
+        """Start the recording before the first test, unless no test runs, or only workers know their tests."""
         run = self._run
-        wanted = run.settings.enabled or run.schedule is not None or not has_workers(session.config)
-        if wanted and runs_tests(session):
+        if runs_tests(session) and not has_workers(session.config):
             run.measure_idle(run.items)
             run.start()
             run.start_supervisor(session.items if run.for_each_test is not None else run.items)
-            if not has_workers(session.config):
-                run.expect(len(session.items))
+            run.expect(len(session.items))
 
     def pytest_keyboard_interrupt(self) -> None:
         """Wait only briefly for processes that do not respond: the user waits for the end."""

@@ -73,9 +73,10 @@ class XdistControllerHooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Record if a worker has collected a test that uses the plugin: by then it has opened its part file."""
-        self._start_if_wanted()
-        self._run.expect(len(ids))
+        """Record if a worker has tests, or one that uses the plugin: no test has begun, and its part file is open."""
+        run = self._run
+        self._start_if_wanted(is_asked_for=bool(ids) and (run.settings.enabled or run.schedule is not None))
+        run.expect(len(ids))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Keep the time at which a test began, in case its worker dies."""
@@ -140,10 +141,11 @@ class XdistControllerHooks:
         if self._run.recording is None:
             self._folder.release()
 
-    def _start_if_wanted(self) -> None:
-        is_wanted = self._hosts.wants_recording or self._folder.parts(ANNOTATIONS)
-        if self._run.recording is None and not self._run.locked_by and is_wanted:
+    def _start_if_wanted(self, *, is_asked_for: bool = False) -> None:
+        is_found = bool(self._hosts.wants_recording or self._folder.parts(ANNOTATIONS))
+        if self._run.recording is None and (is_asked_for or (is_found and not self._run.locked_by)):
             self._run.start()
+            self._run.start_supervisor(())
 
     def _is_recording(self) -> bool:
         return self._run.recording is not None

@@ -214,6 +214,8 @@ def test_a_plan_of_the_fixtures_records_nothing(pytester, left, flags):
     "options",
     [
         ["--twin", "--twin-report=html", "--twin-save=x"],
+        ["--twin", "--twin-report=html", "--twin-save=x", "-n", "2"],
+        ["--twin-schedule=plan.json", "-n", "2"],
         ["--twin", "--twin-repeat=2", "--twin-stress=cpu=1"],
         ["--twin-schedule=plan.json"],
         pytest.param(["--twin-constrain=mem=1GiB"], marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux")),
