@@ -118,6 +118,27 @@ def test_the_guardian_undoes_everything_when_another_process_of_ours_is_killed(s
         eventually(lambda: resource.prlimit(tests.pid, resource.RLIMIT_DATA) == limits)
 
 
+def test_a_constraint_removes_the_groups_of_one_whose_guardian_was_killed_too(supervisor, limit, eventually):
+    with processes(IDLE) as tests, processes(IDLE) as lost:
+        kept = supervisor.applied("kept", **limit(tests.pid, cpu=0.5))["pids"]
+        (left,) = supervisor.applied("lost", **limit(lost.pid, cpu=0.5))["pids"]
+        for each in (*psutil.Process(left).children(), psutil.Process(left)):
+            each.kill()
+        assert supervisor.hear()["event"] == "abort"
+        supervisor.applied("beside", **limit(tests.pid, cpu=0.4))
+        assert groups_of(left)  # it has a process
+    with processes(IDLE) as tests:
+        supervisor.stopped("beside")
+
+        def is_removed() -> bool:
+            supervisor.applied("next", **limit(tests.pid, cpu=0.5))
+            supervisor.stopped("next")
+            return not groups_of(left)
+
+        eventually(is_removed)  # the kernel lets go of processes a moment after they ended
+        assert groups_of(*kept)
+
+
 @pytest.mark.slow
 def test_constraints_nest_and_the_inner_one_has_at_most_the_quota_of_the_outer(supervisor, limit, eventually):
     with processes(BUSY) as tests:

@@ -18,7 +18,7 @@ import os
 import sys
 import time
 from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from pytest_twin.stressors.constraint import guardian, process_tree
@@ -132,10 +132,12 @@ class ControlGroup:
         self.folder = f"{self.parent}/{PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
         journal.add("group", version=self.version, folder=self.folder, parent=self.parent)
         try:
-            os.mkdir(self.folder)
+            with _locked(self.parent):  # between `mkdir` and `_hold` another run may not take it for an abandoned one
+                _remove_abandoned(self.parent)
+                os.mkdir(self.folder)
+                _hold(self.folder)
         except OSError as error:
             raise OSError(f"no group can be made in {self.parent}: {error.strerror}") from error
-        _hold(self.folder)
 
     def enable(self, controller: str) -> None:
         """Have the limits of a controller in the group; in version 1 it has them.
@@ -291,6 +293,15 @@ def _is_held(folder: str) -> bool:
     finally:
         os.close(file)
     return False
+
+
+def _remove_abandoned(parent: str) -> None:
+    """Remove the groups without processes that a run has left because its guardian was killed too."""
+    for name in _ours(parent):
+        for folder, _, _ in os.walk(f"{parent}/{name}", topdown=False):
+            with suppress(OSError):  # such as one with processes
+                if not _is_held(folder):
+                    os.rmdir(folder)
 
 
 def undo_group(record: guardian.Record) -> None:
