@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_twin.analysis.comparison.comparison import Comparison
 
 LIMIT_BROKEN_STATUS = 1
-FORMS = ("terminal", "md", "html")
+FORMS = ("terminal", "md", "html", "json")
 
 
 class IncomparableRuns(click.ClickException):
@@ -126,6 +126,10 @@ def _show(compared: Comparison, form: str, output: Path | None) -> None:
         from pytest_twin.report.comparison.html import page
 
         write_or_print(page(compared).removesuffix("\n"), output)
+    elif form == "json":
+        from pytest_twin.report.comparison import json_document
+
+        write_or_print(json_document.text(compared), output)
     else:
         from pytest_twin.report.comparison.terminal import text
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_twin.analysis.run.totals import number_of_tests
@@ -13,37 +12,20 @@ from pytest_twin.model import attempt_row, profile_row
 from pytest_twin.model.columns import Column
 from pytest_twin.model.csv_text import parse_number
 from pytest_twin.model.version import __version__
+from pytest_twin.report.comparison.json_document import document as comparison_document
+from pytest_twin.report.comparison.json_document import schema as comparison_schema
 from pytest_twin.report.explanations import MOST as MOST_EXPLAINED
+from pytest_twin.report.json_fields import NUMBER, TEXT, WHOLE, DocumentField, fields_schema, object_schema, values_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pytest_twin.analysis.run.attempts import AttemptSummary
-    from pytest_twin.analysis.run.load_lines import LoadLine
-    from pytest_twin.analysis.run.run_summary import Peak, RunSummary
+    from pytest_twin.analysis.run.run_summary import RunSummary
 
 VERSION = 1
-LATER = {"failures"}  # keys that documents of older versions lack
+LATER = {"failures", "comparison"}  # keys that documents of older versions lack
 MOST_RUNNING = 5  # tests that are named beside a peak
-TEXT, NUMBER, WHOLE = "string", "number", "integer"
-
-
-@dataclass(frozen=True)
-class DocumentField:
-    """One key of the document: its schema, and the function that returns its value."""
-
-    type: str
-    meaning: str
-    of: Callable[[Any], Any]
-    can_miss: bool = False
-    more: Mapping[str, Any] | None = None
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """Its part of the schema."""
-        kind: Any = [self.type, "null"] if self.can_miss else self.type
-        return {"type": kind, **(self.more or {}), "description": self.meaning}
-
 
 RUN = {
     "began": DocumentField(
@@ -175,14 +157,15 @@ def document(summary: RunSummary) -> dict[str, Any]:
     return {
         "version": VERSION,
         "pytest_twin": __version__,
-        "run": _object(RUN, summary),
-        "totals": _object(TOTALS, summary),
+        "run": values_of(RUN, summary),
+        "totals": values_of(TOTALS, summary),
         "tests": _tests(summary.run.tests),
-        "failures": [_object(FAILURE, each) for each in _failed(summary)],
+        "failures": [values_of(FAILURE, each) for each in _failed(summary)],
         "unfinished": [each.nodeid for each in summary.attempts if each.outcome == "unfinished"],
-        "loads": [_object(LOAD, line) for line in summary.loads],
+        "loads": [values_of(LOAD, line) for line in summary.loads],
+        "comparison": None if summary.comparison is None else comparison_document(summary.comparison),
         "profile": [_profile_row(row) for row in summary.profile],
-        "peaks": [_object(PEAK, peak) for peak in summary.peaks],
+        "peaks": [values_of(PEAK, peak) for peak in summary.peaks],
         "missing": list(summary.shortcomings),
         "fingerprint": summary.run.fingerprint,
         "hosts": summary.run.hosts,
@@ -197,22 +180,27 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "pytest-twin run",
-        **_strict(
+        **object_schema(
             {
                 "version": {"const": VERSION},
                 "pytest_twin": {"type": TEXT, "description": "Version of pytest-twin that wrote the document."},
-                "run": _fields(RUN),
-                "totals": _fields(TOTALS),
-                "tests": {"type": "array", "items": _strict(tests), "description": "The rows of tests.csv."},
-                "failures": {"type": "array", "items": _fields(FAILURE)},
+                "run": fields_schema(RUN),
+                "totals": fields_schema(TOTALS),
+                "tests": {"type": "array", "items": object_schema(tests), "description": "The rows of tests.csv."},
+                "failures": {"type": "array", "items": fields_schema(FAILURE)},
                 "unfinished": {
                     "type": "array",
                     "items": {"type": TEXT},
                     "description": "Tests that started and did not end.",
                 },
-                "loads": {"type": "array", "items": _fields(LOAD)},
-                "profile": {"type": "array", "items": _strict(profile), "description": "The rows of profile.csv."},
-                "peaks": {"type": "array", "items": _fields(PEAK)},
+                "loads": {"type": "array", "items": fields_schema(LOAD)},
+                "comparison": {**comparison_schema(), "type": ["object", "null"]},
+                "profile": {
+                    "type": "array",
+                    "items": object_schema(profile),
+                    "description": "The rows of profile.csv.",
+                },
+                "peaks": {"type": "array", "items": fields_schema(PEAK)},
                 "missing": {
                     "type": "array",
                     "items": {"type": TEXT},
@@ -227,20 +215,6 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _fields(fields: Mapping[str, DocumentField]) -> dict[str, Any]:
-    return _strict({name: field.schema for name, field in fields.items()})
-
-
-def _strict(properties: Mapping[str, Any], optional: Collection[str] = ()) -> dict[str, Any]:
-    """Return the schema of an object with exactly these keys, of which some may be missing."""
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": [name for name in properties if name not in optional],
-        "additionalProperties": False,
-    }
-
-
 def _column(column: Column) -> dict[str, Any]:
     kind = TEXT if column.digits is None else WHOLE if column.digits == 0 else NUMBER
     unit = f" In {column.unit}." if column.unit else ""
@@ -251,10 +225,6 @@ def _failed(summary: RunSummary) -> Iterator[FailedAttempt]:
     for attempt in summary.failed:
         errors = [failure.message for failure in summary.failures.get(attempt.key, ())]
         yield FailedAttempt(attempt, errors, summary.explanations.get(attempt.key))
-
-
-def _object(fields: Mapping[str, DocumentField], of: RunSummary | LoadLine | Peak | FailedAttempt) -> dict[str, Any]:
-    return {name: field.of(of) for name, field in fields.items()}
 
 
 def _tests(tests: pd.DataFrame) -> list[dict[str, Any]]:

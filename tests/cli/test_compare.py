@@ -102,6 +102,20 @@ def test_the_names_of_tests_mean_nothing_to_markdown_or_html(twin, tmp_path):
     assert "http" not in page.replace("http-equiv", "")
 
 
+@pytest.mark.usefixtures("two")
+def test_a_program_reads_the_limits_and_each_figure(twin):
+    found = json.loads(twin("compare", "a", "b", "--format", "json", "--fail-on", "cpu_seconds>10%", status=1))
+    assert (found["before"], found["after"], found["runs_before"], found["added"]) == ("a", "b", 1, [])
+    assert found["limits"] == [{"limit": "cpu_seconds>10%", "is_kept": False}]
+    (slow,) = [
+        each for each in found["differences"] if (each["nodeid"], each["measure"]) == ("<b>|slow", "cpu_seconds")
+    ]
+    assert slow == {
+        "nodeid": "<b>|slow", "measure": "cpu_seconds", "unit": "s", "before": 0.1, "after": 0.2, "ratio": 2.0,
+        "adjusted": 2.0, "low": None, "high": None, "verdict": "possibly more", "broken": ["cpu_seconds>10%"],
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

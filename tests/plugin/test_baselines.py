@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import sys
 
+import jsonschema
 import pytest
+
+from pytest_twin.report.json_document import schema
 
 BURNS = """
 import time
@@ -144,8 +147,11 @@ def test_under_xdist_the_controller_saves_the_run_once(run, pytester):
 
 def test_the_reports_of_a_run_that_was_compared_tell_what_came_of_it(run, pytester):
     run(0.05, "--twin-save=main")
-    run(0.5, "--twin-compare=main", "--twin-report=html,md")
+    run(0.5, "--twin-compare=main", "--twin-fail-on=cpu_seconds>100%", "--twin-report=html,md,json")
     for name in ("report.html", "summary.md"):
         text = (pytester.path / "twin-report" / name).read_text(encoding="utf-8")
         assert "main (1 run) -&gt; this run (1 run), on the same machine" in text
         assert "possibly more" in text
+    found = json.loads((pytester.path / "twin-report" / "run.json").read_text(encoding="utf-8"))
+    jsonschema.validate(found, schema())
+    assert [each["is_kept"] for each in found["comparison"]["limits"]] == [False]

@@ -116,10 +116,12 @@ class AppliedLimit(NamedTuple):
     """A limit that was applied, and whether all figures are within it.
 
     Attributes:
+        limit: The limit.
         text: The limit and the verdict in words.
         is_kept: Whether no figure is over it; None where none was judged.
     """
 
+    limit: str
     text: str
     is_kept: bool | None
 
@@ -142,7 +144,8 @@ def limit_verdicts(comparison: Comparison) -> Iterator[AppliedLimit]:
         if small:
             least = _amount(limit.measure.floor, limit.measure)
             verdict += f", {format_count(small, 'difference')} {TOO_SMALL} (below {least})"
-        yield AppliedLimit(f"limit {limit}: {verdict}", not over if len(judged) > small else None)
+        is_kept = not over if len(judged) > small else None
+        yield AppliedLimit(str(limit), f"limit {limit}: {verdict}", is_kept)
 
 
 def closing_line(comparison: Comparison) -> str:
