@@ -45,7 +45,8 @@ def _load_table(found: Sequence[LoadLine], warned: Collection[str]) -> Iterator[
         untold = [trouble for trouble in troubles if f"{text}: {trouble}" not in warned]
         note = " (see above)" if len(untold) < len(troubles) else ""
         came = f"{answers}{on_host(line.host)}{note}".lstrip()
-        yield f"{request:<{width}}{line.times:>5}{line.held_s:>8.1f} s  {came}".rstrip()
+        before = f"{request:<{width}}{line.times:>5}{line.held_s:>8.1f} s  "
+        yield from wrap(f"{before}{came}", TERMINAL_WIDTH, subsequent_indent=" " * len(before), break_on_hyphens=False)
         for trouble in untold[:MOST_ANSWERS]:
             yield from wrap(trouble, TERMINAL_WIDTH, initial_indent="    ", subsequent_indent="    ")
     if len(found) > MOST_LOADS:
