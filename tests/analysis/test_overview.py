@@ -77,6 +77,14 @@ def test_a_load_that_misses_less_than_a_tenth_of_a_second_was_held_too_short_to_
     assert bool(load_troubles(line)) == (lowest is not None)
 
 
+@pytest.mark.parametrize(("asked", "lowest"), [(49_283, None), (300_000, 0.0)])
+def test_a_replay_that_misses_less_than_a_block_was_held_too_short_to_judge(asked, lowest):
+    figures = {"held_s": 3.8, "moved_bytes": 0, "asked_moved_bytes": asked}
+    (line,) = loads([{**row(END, target="server.csv", achieved="0.0MB/s", detail=figures), "type": "disk"}])
+    assert line.lowest_share == lowest
+    assert bool(load_troubles(line)) == (lowest is not None)
+
+
 @pytest.mark.parametrize(
     ("target", "achieved", "text"),
     [

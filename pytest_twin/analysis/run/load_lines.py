@@ -18,6 +18,7 @@ AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as w
 STAGES = ","  # in a target: behind it are the stages
 NOTICEABLE = 0.95  # of the request: more is within what control of a rate leaves
 CHANCE_S = 0.1  # of its time: a load may be short of so much by its start, its end and the size of its steps
+BLOCK_BYTES = 128 * 1024  # about as much a replay of a disk reads or writes at once
 
 
 class LoadLine(NamedTuple):
@@ -76,14 +77,18 @@ class LoadEnd(NamedTuple):
     @property
     def held_s(self) -> float:
         """Seconds for which it was applied."""
-        return float(str(self.fields.get("held_s") or 0))
+        return self._number("held_s")
+
+    def _number(self, field: str) -> float:
+        return float(str(self.fields.get(field) or 0))
 
     @property
     def is_too_short(self) -> bool:
         """Whether its shortfall may be chance: less than what a load is late by, or adds at once."""
         if self.is_aborted or not self.held_s or self.share is None or self.share >= NOTICEABLE:
             return False
-        return (1 - self.share) * self.held_s < CHANCE_S
+        missing_bytes = self._number("asked_moved_bytes") - self._number("moved_bytes")
+        return (1 - self.share) * self.held_s < CHANCE_S or 0 < missing_bytes < BLOCK_BYTES
 
     @property
     def achieved_text(self) -> str:
