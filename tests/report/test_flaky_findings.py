@@ -112,7 +112,7 @@ def test_the_page_has_the_command_the_traceback_and_the_waits(summary):
     assert "<summary>First failure: assert 3 &lt;ok&gt;</summary>" in text
     assert "&gt;   assert done.wait(3)" in text
     line = re.search(r'<tr class="chosen">(.*?)</tr>', text)[1]
-    cells = dict(re.findall(r'data-label="([^"]*)">([^<]*)</td>', line))
+    cells = dict(re.findall(r'data-label="([^"]*)">([^<]*)</td>', line.replace("\N{NO-BREAK SPACE}", " ")))
     assert (cells["Failed"], cells["95 % interval"], cells["Duration"]) == ("8 of 10", "44 % to 98 %", "500 ms")
     assert "<summary>Tests that hold (1)</summary>" in text
     assert text.index("<wbr>waits</b>") < text.index("<wbr>luck</b>")

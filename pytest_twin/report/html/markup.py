@@ -14,6 +14,8 @@ from pytest_twin.model.csv_text import visible
 if TYPE_CHECKING:
     from pytest_twin.analysis.run.run_summary import RunSummary
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
 
 def markup(form: str, *cells: object, **named: object) -> Markup:
     """Return HTML: all arguments are escaped, unless they were made by this function."""
@@ -107,8 +109,14 @@ def _cells(heads: Sequence[TableHead], cells: Sequence[object]) -> Markup:
     first, *others = cells
     named = zip(heads[1:], others, strict=True)
     return markup('<th scope="row">{}</th>', first) + join(
-        markup('<td class="{}" data-label="{}">{}</td>', head.kind, head.text, cell) for head, cell in named
+        markup('<td class="{}" data-label="{}">{}</td>', head.kind, head.text, _unbroken(head, cell))
+        for head, cell in named
     )
+
+
+def _unbroken(head: TableHead, cell: object) -> object:
+    """Return the figures of a cell so that they stay beside their units where a line is short."""
+    return cell.replace(" ", NO_BREAK) if head.is_number and type(cell) is str else cell
 
 
 def data_element(name: str, document: Mapping[str, Any]) -> Markup:
