@@ -10,9 +10,9 @@ import click
 from pytest_twin._system.procfs import PROC
 from pytest_twin.cli._options import FiniteRange, stop_on_signals
 from pytest_twin.model.machine_calibration import MachineCalibration
+from pytest_twin.model.quantity import format_share
 from pytest_twin.recording.load_calibration import CalibrationError, measure_machine
 from pytest_twin.recording.recording import Recording
-from pytest_twin.report.wording import format_share
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.settings.options import Settings
 from pytest_twin.telemetry import calibration

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_twin.model.quantity import format_short_duration
+from pytest_twin.model.quantity import format_share, format_short_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,6 +78,6 @@ class MachineRecording:
             return ""
         gap = next((remark.partition(";")[0] for remark in self.remarks if GAP_BEFORE in remark), "it has gaps")
         return (
-            f"{gap}, and less than {LEAST_RECORDED:.0%} of its {format_short_duration(duration)} has rows; "
+            f"{gap}, and less than {format_share(LEAST_RECORDED)} of its {format_short_duration(duration)} has rows; "
             "keep the rows before or after the gap"
         )

@@ -128,3 +128,8 @@ def format_bytes(count: float, *, like: str = "MiB") -> str:
             return f"{count:.1f}{unit}"
         count /= base
     return f"{count:.1f}{'GB' if decimal else 'GiB'}"
+
+
+def format_share(share: float, digits: int = 0) -> str:
+    """Format a measured share: ``89 %``. Amounts that can be given as they are printed, as of loads, have no space."""
+    return f"{100 * share:.{digits}f} %"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_twin.model.quantity import format_share
+
 if TYPE_CHECKING:
     from pytest_twin.loads.schedule.schedule import Schedule
     from pytest_twin.loads.twin.surroundings import Surroundings
@@ -40,5 +42,9 @@ def measure_baseline(schedules: Iterable[Schedule], surroundings: Surroundings |
 
     share = measure_cpu_share()
     if share > MOST:
-        return IdleBaseline(0.0, f"this machine is busy ({share:.0%} of its CPUs), and what is replayed comes on top")
-    return IdleBaseline(share, f"this machine uses {share:.1%} of its CPUs at idle: replays add as much less")
+        return IdleBaseline(
+            0.0, f"this machine is busy ({format_share(share)} of its CPUs), and what is replayed comes on top"
+        )
+    return IdleBaseline(
+        share, f"this machine uses {format_share(share, 1)} of its CPUs at idle: replays add as much less"
+    )

@@ -10,7 +10,8 @@ from pytest_twin.analysis.run.by_host import on_host
 from pytest_twin.model.csv_text import parse_number
 from pytest_twin.model.duration_text import NOTHING, format_duration
 from pytest_twin.model.flaky_row import BREAKS, BY_CHANCE, HOLDS, IDLE, NOT_ALONE, NOT_KNOWN, VERDICTS
-from pytest_twin.report.wording import format_count, format_share
+from pytest_twin.model.quantity import format_share
+from pytest_twin.report.wording import format_count
 
 Row = Mapping[str, str]
 

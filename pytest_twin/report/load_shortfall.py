@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_twin.analysis.run.load_lines import NOTICEABLE, LoadLine
-from pytest_twin.report.wording import format_share
+from pytest_twin.model.quantity import format_share
 
 
 def load_troubles(line: LoadLine) -> Sequence[str]:

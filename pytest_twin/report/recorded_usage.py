@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pytest_twin.model.quantity import format_share
 from pytest_twin.model.shell_word import shell_word
-from pytest_twin.report.wording import format_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable

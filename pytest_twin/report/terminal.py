@@ -16,11 +16,11 @@ from pytest_twin.analysis.run.overview import (
 )
 from pytest_twin.model import event
 from pytest_twin.model.csv_text import visible
+from pytest_twin.model.quantity import format_share
 from pytest_twin.report.wording import (
     TERMINAL_WIDTH,
     format_change,
     format_count,
-    format_share,
     relative_path,
     terminal_width,
     truncate_middle,

@@ -92,11 +92,6 @@ def format_change(mib: float | None) -> str:
     return f"{'-' if mib < 0 else '+'}{format_size(abs(mib))}"
 
 
-def format_share(share: float, digits: int = 0) -> str:
-    """Format a measured share: ``89 %``. Amounts that can be given as they are printed, as of loads, have no space."""
-    return f"{100 * share:.{digits}f} %"
-
-
 def format_count(many: int, one: str, more: str | None = None) -> str:
     """Format a count: ``1 test``, ``2 tests``."""
     return f"{many:,} {one if many == 1 else more or one + 's'}"

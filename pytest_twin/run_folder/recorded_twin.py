@@ -29,7 +29,7 @@ from pytest_twin.model import event
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.machine_formats.parser import parse_blocks
 from pytest_twin.model.machine_recording import MachineRecording
-from pytest_twin.model.quantity import format_bytes
+from pytest_twin.model.quantity import format_bytes, format_share
 from pytest_twin.run_folder import frames
 from pytest_twin.run_folder.csv_frames import ReadingError, read_heading
 from pytest_twin.run_folder.layout import FINGERPRINT
@@ -197,11 +197,11 @@ def _loads_line(recording: MachineRecording, there: Machine, here: Machine, scal
     if "cpu" in frame:
         mean, peak = frame["cpu"].mean(), frame["cpu"].max()
         by = "cores' worth" if scale == BY_CORES else "share of each CPU"
-        parts.append(f"CPU {mean:.0%} (at most {peak:.0%}), as the same {by}")
+        parts.append(f"CPU {format_share(mean)} (at most {format_share(peak)}), as the same {by}")
     if "mem" in frame:
         rise = frame["mem"].max() - frame["mem"].min()
         size = f" ({format_bytes(rise * here.usable_bytes)})" if here.usable_bytes else ""
-        parts.append(f"memory rising by {rise:.1%}{size}")
+        parts.append(f"memory rising by {format_share(rise, 1)}{size}")
     for column, what in (("disk_read", "disk reads"), ("disk_write", "disk writes"), ("net_sent", "outbound network")):
         if column in frame and frame[column].max() > 0:
             over = " over the loopback interface" if column == "net_sent" else ""

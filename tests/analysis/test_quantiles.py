@@ -18,7 +18,9 @@ def test_as_many_as_a_budget_asks_for_are_just_enough(share):
     needed = min_repetitions(share)
     low, middle, high = quantile_interval(range(1, needed + 1), share)
     assert low < middle < high == needed
-    with pytest.raises(TooFewError, match=f"^{needed - 1} measurements are too few for the {share:.0%} quantile$"):
+    with pytest.raises(
+        TooFewError, match=f"^{needed - 1} measurements are too few for the {100 * share:.0f} % quantile$"
+    ):
         quantile_interval(range(needed - 1), share)
 
 

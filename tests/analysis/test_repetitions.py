@@ -31,7 +31,7 @@ def test_all_of_the_interval_above_the_limit_is_over():
         OVER,
         "slowdown 2.44 > 2",
         (
-            "slowdown 2.44 (2.2 to 2.7 with 95% confidence) exceeds the limit of 2; 8 pairs, median "
+            "slowdown 2.44 (2.2 to 2.7 with 95 % confidence) exceeds the limit of 2; 8 pairs, median "
             "100 ms idle and 240 ms under cpu=75% (achieved 74.4%, from 74.1% to 74.8%)"
         ),
     )
@@ -45,7 +45,7 @@ def test_a_limit_within_the_interval_is_inconclusive():
     found = slowdown(ASKED, pairs(1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.1, 2.2))
     assert found[1:3] == (UNKNOWN, "slowdown 1.84 ? 2")
     assert found.text.startswith(
-        "slowdown 1.84 (1.6 to 2.1 with 95% confidence) is inconclusive for the limit of 2; 8 pairs,"
+        "slowdown 1.84 (1.6 to 2.1 with 95 % confidence) is inconclusive for the limit of 2; 8 pairs,"
     )
     assert found.text.endswith("; more pairs than 8 give a narrower interval")
 
@@ -76,7 +76,7 @@ def test_a_percentile_is_judged_by_its_interval():
     asked = Percentiles({0.5: BudgetLimit(2.5, "2.5")}, 6)
     found = [next(percentiles(asked, [each / 1 for each in range(first, first + 6)])) for first in (3, 0, -5)]
     assert [each.verdict for each in found] == [OVER, UNKNOWN, OK]
-    assert found[0].text == "p50 5 s (3 s to 8 s with 95% confidence) exceeds the limit of 2.5 s; 6 repetitions"
+    assert found[0].text == "p50 5 s (3 s to 8 s with 95 % confidence) exceeds the limit of 2.5 s; 6 repetitions"
     assert found[1].short == "p50 2 s ? 2.5 s"
     assert found[1].text.endswith("; more repetitions than 6 give a narrower interval")
 

@@ -50,7 +50,7 @@ def test_one_that_is_far_off_moves_the_borders_no_further_than_the_others_scatte
 
 
 def test_of_too_few_nothing_is_told():
-    with pytest.raises(TooFewError, match=r"^5 measurements are too few for an interval with 95% confidence$"):
+    with pytest.raises(TooFewError, match=r"^5 measurements are too few for an interval with 95 % confidence$"):
         median_interval([1.0] * (FEWEST - 1))
     assert median_interval([1.0] * FEWEST) == (1, 1, 1)
 

@@ -417,7 +417,7 @@ def test_run_plays_a_recording_or_a_part_of_it_and_says_how_much(tmp_path):
     assert said == "note: prod: all of it is played, 3 s"
     assert planned.startswith("     0.000 s +3.000 s  replay=prod")
     said, _ = run("prod", "--window", "from=1s to=1.5s")
-    assert said == "note: prod: 0.5 s of 3 s are played (16.7%), from 1 s after its start"
+    assert said == "note: prod: 0.5 s of 3 s are played (16.7 %), from 1 s after its start"
     (event,) = json.loads((tmp_path / "twin-report/schedule.json").read_text())["events"]
     assert event["from"], event["to"] == ("1s", "1.5s")
     assert ended(tmp_path) == {"e1"}

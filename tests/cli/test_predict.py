@@ -169,9 +169,9 @@ def test_a_part_of_the_recording_may_count(twin, write):
     assert "x2.00" not in twin("predict", "run", "server.csv").splitlines()[3].split()[2]
     text = twin("predict", "run", "server.csv", "--window", "busiest=1m")
     assert text.splitlines()[3].split()[2] == "x2.00"
-    assert "note: 60 s of 120 s are used (50.0%), from 60 s after its start" in text
+    assert "note: 60 s of 120 s are used (50.0 %), from 60 s after its start" in text
     busy = twin("predict", "server.csv", "--what-if", "cpu*3", "--window", "from=60s")
-    assert "60 s of 120 s are used (50.0%), from 60 s after its start" in busy
+    assert "60 s of 120 s are used (50.0 %), from 60 s after its start" in busy
 
 
 def test_the_intervals_may_be_those_of_a_number_of_runs(twin, write):

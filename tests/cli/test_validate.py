@@ -161,7 +161,7 @@ def test_a_clock_that_jumps_is_told_in_one_line(twin, tmp_path, words):
     (tmp_path / "jumped.csv").write_text("\n".join([*lines[:100], *later]) + "\n")
     text = twin(*words, status=2)
     assert re.fullmatch(
-        r"Error: jumped\.csv: row 101: no row for \d+ s before it, and less than 10% of its \S+ has rows; "
+        r"Error: jumped\.csv: row 101: no row for \d+ s before it, and less than 10 % of its \S+ has rows; "
         r"keep the rows before or after the gap\n",
         text,
     )

@@ -70,7 +70,7 @@ def test_the_busiest_part_has_the_highest_mean():
 
 def test_the_schedule_says_how_much_of_the_recording_is_played():
     event, schedule = play(busiest="20m")
-    remark = "1200 s of 3600 s are played (33.3%), from 2026-11-28 10:20:00 UTC"
+    remark = "1200 s of 3600 s are played (33.3 %), from 2026-11-28 10:20:00 UTC"
     assert schedule.remarks == (f"prod.csv: {remark}",)
     assert event.note == remark
     assert event.duration_s == 1200

@@ -16,8 +16,8 @@ IDLE = """
     import pytest_twin.telemetry.cpu_usage as cpu_usage
     cpu_usage.measure_cpu_share = lambda: {share}
 """
-LINE = "twin: this machine uses 5.5% of its CPUs at idle: replays add as much less"
-BUSY = "twin: this machine is busy (60% of its CPUs), and what is replayed comes on top"
+LINE = "twin: this machine uses 5.5 % of its CPUs at idle: replays add as much less"
+BUSY = "twin: this machine is busy (60 % of its CPUs), and what is replayed comes on top"
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_machine_that_does_more_at_idle_than_was_recorded_gets_no_load(pyteste
 def test_a_machine_that_does_nothing_gets_the_load(pytester, left, idle):
     idle(0.0)
     result = pytester.runpytest("--twin-schedule=plan.json")
-    result.stdout.fnmatch_lines(["twin: this machine uses 0.0% of its CPUs at idle: replays add as much less"])
+    result.stdout.fnmatch_lines(["twin: this machine uses 0.0 % of its CPUs at idle: replays add as much less"])
     assert loads(left) == ["server.csv"]
 
 

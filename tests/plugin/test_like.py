@@ -39,7 +39,7 @@ def test_each_test_runs_beside_what_surrounded_it(pytester, left, ci):
     result.stdout.fnmatch_lines([
         "twin: like ci: the tests may use all of this machine",
         "twin: like ci: 1 test of it has its own stretch of time around it, others the whole (*",
-        "twin: like ci: others: reproduced by loads: CPU 5% (at most 5%), as the same share of each CPU*",
+        "twin: like ci: others: reproduced by loads: CPU 5 % (at most 5 %), as the same share of each CPU*",
         "twin: like ci: not reproduced: *inbound network, cache contents, disk latency",
         "twin: --twin-like: 1 of 2 tests are in the recording",
     ])  # fmt: skip
@@ -63,7 +63,7 @@ def test_a_server_surrounds_the_session(pytester, left):
     assert own_loads(left) == {("", "server.csv")}
     result.stdout.fnmatch_lines([
         "twin: recording every * server.csv: 1 load over 600.0 s, *",
-        "twin: like server.csv: 600 s of 3599 s are played (16.7%), from *",
+        "twin: like server.csv: 600 s of 3599 s are played (16.7 %), from *",
     ])  # fmt: skip
 
 

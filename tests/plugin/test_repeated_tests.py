@@ -38,7 +38,7 @@ def test_repetitions_are_balanced():
     result.assert_outcomes(failed=1, passed=1)
     result.stdout.re_match_lines(
         [
-            r"over budget: slowdown [\d.]+ \([\d.]+ to [\d.]+ with 95% confidence\) exceeds the limit of 1\.5; 12 .*",
+            r"over budget: slowdown [\d.]+ \([\d.]+ to [\d.]+ with 95 % confidence\) exceeds the limit of 1\.5; 12 .*",
             r"see twin-report.tests\.csv, where each repetition has a row",
         ]
     )
@@ -133,7 +133,7 @@ def test_within(): pass
     result = pytester.runpytest()
     result.assert_outcomes(failed=1, passed=1)
     result.stdout.re_match_lines(
-        [r"over budget: p50 \S+ .?s \(.*s to .*s with 95% confidence\) exceeds the limit of 0 s; 6 repetitions"]
+        [r"over budget: p50 \S+ .?s \(.*s to .*s with 95 % confidence\) exceeds the limit of 0 s; 6 repetitions"]
     )
     assert [row["budget"] for row in left.tests if "within" in row["nodeid"]] == [""] * 37 + ["ok"]
 

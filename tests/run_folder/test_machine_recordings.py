@@ -150,7 +150,7 @@ def test_a_recording_that_is_mostly_a_gap_says_where(read):
     assert recording.gap_problem == ""
     recording = read(table("elapsed_s,cpu_percent", *(f"{at},{at % 9}" for at in [*range(50), *range(3600, 3650)])))
     assert recording.gap_problem == (
-        "row 52: no row for 3551 s before it, and less than 10% of its 1h50s has rows; "
+        "row 52: no row for 3551 s before it, and less than 10 % of its 1h50s has rows; "
         "keep the rows before or after the gap"
     )
 

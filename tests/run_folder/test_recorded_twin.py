@@ -49,7 +49,7 @@ def test_a_run_tells_what_its_tests_might_use_and_what_surrounded_them(tmp_path)
     assert peak(event.load) == 0.5
     assert found.lines[0] == "the tests may use cpus=4"
     assert found.lines[1].startswith("2 tests of it have their own stretch of time around them, others the whole")
-    assert found.lines[2].startswith("others: reproduced by loads: CPU 50% (at most 50%), as the same share of each")
+    assert found.lines[2].startswith("others: reproduced by loads: CPU 50 % (at most 50 %), as the same share of each")
     assert found.lines[-1] == (
         "not reproduced: outbound network (which part of it the tests sent is not known), inbound network, cache "
         "contents, disk latency"
@@ -110,7 +110,7 @@ def test_a_window_of_a_server_is_played_and_it_says_how_much_that_is(tmp_path):
     assert event.duration_s == 10.0
     shares = [value for _, value in event.load.parts[0].profile]
     assert min(shares) == pytest.approx(0.4)
-    assert "10 s of 30 s are played (33.3%), from 2026-01-01 10:00:19 UTC" in found.lines
+    assert "10 s of 30 s are played (33.3 %), from 2026-01-01 10:00:19 UTC" in found.lines
 
 
 def test_a_window_is_for_tests_that_the_run_does_not_have(tmp_path):

@@ -93,7 +93,7 @@ def test_a_recording_in_place_of_a_schedule_is_played_once(folder, name):
 
 def test_a_part_of_a_recording_is_played_and_told(folder):
     schedule = open_schedule(folder / "prod", KINDS, window={"busiest": "2s"})
-    played = "2 s of 6 s are played (33.3%), from 2026-11-28 10:00:04 UTC"
+    played = "2 s of 6 s are played (33.3 %), from 2026-11-28 10:00:04 UTC"
     assert schedule.remarks == (played,)
     assert schedule.document()["events"][0]["busiest"] == "2s"
     assert parts(folder / "prod.csv", window={"to": "2s"}) == ([("cpu", SEVEN)], 2)

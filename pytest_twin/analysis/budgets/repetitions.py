@@ -11,6 +11,7 @@ from pytest_twin.analysis.budgets.budget import OK, OVER, UNKNOWN, LimitVerdict,
 from pytest_twin.analysis.stats.quantiles import quantile_interval
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE, Interval, ratio_interval
 from pytest_twin.loads.spec import LoadPart
+from pytest_twin.model.quantity import format_share
 from pytest_twin.stressors.spec.starvation import starved
 
 HELD_S = "held_s"  # the figure with the seconds for which a load was applied
@@ -146,7 +147,7 @@ def _finding(name: str, verdict: str, measured: str, limit: str, text: str) -> L
 
 def _format_interval(interval: Interval, formatted: Callable[[float], str]) -> str:
     low, value, high = map(formatted, interval)
-    return f"{value} ({low} to {high} with {CONFIDENCE:.0%} confidence)"
+    return f"{value} ({low} to {high} with {format_share(CONFIDENCE)} confidence)"
 
 
 def middle(values: Iterable[float]) -> float:

@@ -12,6 +12,7 @@ from pytest_twin.analysis.run.downsampling import gaps
 from pytest_twin.analysis.run.spans import Note, RunSpan
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import UNFINISHED
+from pytest_twin.model.quantity import format_share
 from pytest_twin.model.time_axis import Values
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _gaps(times: Values, spans: Sequence[RunSpan]) -> Iterator[str]:
             longest = float(steps.max())
             share = missed / (missed + len(times))
             yield (
-                f"{_count(missed, 'sample', 'samples')} ({share:.1%}) missed; the longest interval "
+                f"{_count(missed, 'sample', 'samples')} ({format_share(share, 1)}) missed; the longest interval "
                 f"is {longest:.2f} s, the usual one {interval:.2f} s"
             )
         if long := len(gaps(times)):

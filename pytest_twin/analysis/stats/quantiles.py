@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE, Interval, TooFewError
+from pytest_twin.model.quantity import format_share
 
 
 def quantile_interval(values: Sequence[float], share: float, *, confidence: float = CONFIDENCE) -> Interval:
@@ -29,7 +30,7 @@ def quantile_interval(values: Sequence[float], share: float, *, confidence: floa
     low = next((rank - 1 for rank in range(count + 1) if below[rank] > beside), -1)
     high = next((rank for rank in range(count + 1) if below[rank] >= 1 - beside), count)
     if low < 0 or high >= count:
-        raise TooFewError(f"{count} measurements are too few for the {share:.0%} quantile")
+        raise TooFewError(f"{count} measurements are too few for the {format_share(share)} quantile")
     ordered = sorted(values)
     return Interval(ordered[low], ordered[max(0, math.ceil(share * count) - 1)], ordered[high])
 

@@ -14,6 +14,8 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import NamedTuple
 
+from pytest_twin.model.quantity import format_share
+
 FEWEST = 6  # of five, not even all being above a value is 95 % sure: 2 * 0.5**5 is 6 %
 MOST_EXACT = 60  # measurements; above that the normal distribution is as good
 CONFIDENCE = 0.95
@@ -43,7 +45,9 @@ def median_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) 
     """
     outside = _outside(len(values), confidence)
     if not outside:
-        raise TooFewError(f"{len(values)} measurements are too few for an interval with {confidence:.0%} confidence")
+        raise TooFewError(
+            f"{len(values)} measurements are too few for an interval with {format_share(confidence)} confidence"
+        )
     means = sorted((one + other) / 2 for at, one in enumerate(values) for other in values[at:])
     half = len(means) // 2
     middle = means[half] if len(means) % 2 else (means[half - 1] + means[half]) / 2

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pytest_twin.model.error_text import shown, unknown
 from pytest_twin.model.machine_formats.parser import RecordingError
 from pytest_twin.model.machine_recording import MachineRecording
-from pytest_twin.model.quantity import parse_duration
+from pytest_twin.model.quantity import format_share, parse_duration
 
 Moment = float | time | datetime  # seconds since the start of the recording, a time of day, or a time; both in UTC
 
@@ -109,7 +109,7 @@ def cut_recording(recording: MachineRecording, window: Window, what: str = "play
     frame = frame.set_axis(frame.index.to_series().clip(upper=until).sub(since).rename("elapsed_s"), axis="index")
     start = recording.start + timedelta(seconds=since) if recording.start else None
     at = f"{start:%Y-%m-%d %H:%M:%S} UTC" if start else f"{since:g} s after its start"
-    played = f"{until - since:g} s of {whole:g} s are {what} ({(until - since) / whole:.1%}), from {at}"
+    played = f"{until - since:g} s of {whole:g} s are {what} ({format_share((until - since) / whole, 1)}), from {at}"
     return replace(recording, frame=frame, start=start, remarks=(*recording.remarks, played))
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pytest_twin.loads.constraint import LEAST_CPU, LEAST_MEMORY, MIB, ConstraintError, parse_constraint
 from pytest_twin.loads.twin.machine import Machine
 from pytest_twin.model.machine_speed import speed_ratio
-from pytest_twin.model.quantity import format_bytes
+from pytest_twin.model.quantity import format_bytes, format_share
 from pytest_twin.settings.options import LIKE_SCALES
 
 BY_SHARE, BY_CORES, BY_SPEED = LIKE_SCALES
@@ -115,7 +115,7 @@ def _quota_of_slower(there: Machine, here: Machine, quota: float | None, cpus: f
         return quota, f"a CPU there is {ratio:.2f} times as fast as one here: tests take longer here"
     return max(
         LEAST_CPU, ratio * min(quota or cpus, cpus)
-    ), f"a slower CPU, {ratio:.0%} as fast as one here, by a quota"
+    ), f"a slower CPU, {format_share(ratio)} as fast as one here, by a quota"
 
 
 def _options_of(text: str, there: Machine) -> dict[str, float]:

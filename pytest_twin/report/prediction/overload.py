@@ -12,8 +12,9 @@ from pytest_twin.analysis.prediction.what_if import Overload
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.demand_change import CPU, DISK
 from pytest_twin.model.duration_text import NOTHING, format_duration
+from pytest_twin.model.quantity import format_share
 from pytest_twin.report.console_text import console_text, print_line
-from pytest_twin.report.wording import align, format_share
+from pytest_twin.report.wording import align
 
 if TYPE_CHECKING:
     from datetime import datetime

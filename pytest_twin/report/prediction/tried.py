@@ -13,7 +13,7 @@ from pytest_twin.analysis.prediction.pressure import PressureModel
 from pytest_twin.analysis.prediction.what_if import find_overloads
 from pytest_twin.model import event
 from pytest_twin.model.demand_change import CPU, DemandChange
-from pytest_twin.report.wording import format_share
+from pytest_twin.model.quantity import format_share
 from pytest_twin.run_folder.csv_frames import ReadingError
 from pytest_twin.run_folder.frames import load
 from pytest_twin.telemetry.calibration import kept_calibration

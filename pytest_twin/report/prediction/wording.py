@@ -9,7 +9,8 @@ from pytest_twin.analysis.prediction.profiled_test import CPU, DISK, MEMORY_BAND
 from pytest_twin.analysis.stats.signed_rank import CONFIDENCE
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.duration_text import format_duration
-from pytest_twin.report.wording import format_count, format_share
+from pytest_twin.model.quantity import format_share
+from pytest_twin.report.wording import format_count
 
 LEAST_SHARE = 0.0005  # of time that is worth a note
 WORTH_TELLING = 1.1  # times as slow
