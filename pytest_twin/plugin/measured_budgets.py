@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.model.csv_text import visible
-from pytest_twin.report.wording import TERMINAL_WIDTH, format_count
+from pytest_twin.report.wording import format_count, wrap_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +30,6 @@ def measured_lines(stats: Mapping[str, Sequence[Any]]) -> Iterator[str]:
     for nodeid, texts in list(found.items())[:MOST_TESTS]:
         yield f"  {visible(nodeid)}"
         for text in texts:
-            yield from wrap(visible(text), TERMINAL_WIDTH, initial_indent="      ", subsequent_indent="      ")
+            yield from wrap_line(f"    {visible(text)}")
     if len(found) > MOST_TESTS:
         yield f"  … and {format_count(len(found) - MOST_TESTS, 'more test')}"
