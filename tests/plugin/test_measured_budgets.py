@@ -11,7 +11,8 @@ def report(nodeid, *texts):
     return SimpleNamespace(nodeid=nodeid, user_properties=[("other", 1), *((MEASURED, text) for text in texts)])
 
 
-def test_each_figure_is_told_once_below_its_test_and_broken_between_words():
+def test_each_figure_is_told_once_below_its_test_and_broken_between_words(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     slow = "slowdown 2.9 (2.2 to 3.6 with 95 % confidence) is within the limit of 8; 10 pairs, under cpu=4 (1.6 cores)"
     stats = {"": [report("t.py::test_a", slow, "p50 1 s"), object()], "passed": [report("t.py::test_a", slow)]}
     lines = list(measured_lines(stats))
