@@ -1,6 +1,7 @@
 """What a run comes to."""
 
 import json
+import math
 from collections import Counter
 
 import pytest
@@ -83,6 +84,25 @@ def test_a_replay_that_misses_less_than_a_block_was_held_too_short_to_judge(aske
     (line,) = loads([{**row(END, target="server.csv", achieved="0.0MB/s", detail=figures), "type": "disk"}])
     assert line.lowest_share == lowest
     assert bool(load_troubles(line)) == (lowest is not None)
+
+
+DAMAGED = ("?", "0x1", " ", None, -1, True, [], {}, float("nan"), float("inf"), 10**400, -(10**400))
+
+
+@pytest.mark.parametrize("field", ["held_s", "moved_bytes", "asked_moved_bytes", "full_s"])
+@pytest.mark.parametrize("damaged", DAMAGED, ids=lambda value: repr(value)[:9])
+def test_a_load_with_a_damaged_figure_is_shown_without_it(field, damaged):
+    figures = {"held_s": 1.0, "moved_bytes": 40_000, "asked_moved_bytes": 100_000, field: damaged}
+    (line,) = loads([row(END, achieved="0.1MB/s", detail=figures)])
+    assert line.achieved[0].startswith("0.1MB/s")
+    assert math.isfinite(line.held_s)
+    assert line.lowest_share is None or math.isfinite(line.lowest_share)
+    load_troubles(line)
+
+
+def test_amounts_that_no_load_can_have_are_not_compared():
+    (line,) = loads([row(END, target="9" * 400, achieved="9" * 400, detail={})])
+    assert line.lowest_share is None
 
 
 @pytest.mark.parametrize(

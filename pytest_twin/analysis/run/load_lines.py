@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_twin.model import event
+from pytest_twin.model.csv_text import parse_number
 from pytest_twin.stressors.spec.request import CUT
 from pytest_twin.stressors.spec.starvation import achieved_share
 
@@ -80,7 +82,7 @@ class LoadEnd(NamedTuple):
         return self._number("held_s")
 
     def _number(self, field: str) -> float:
-        return float(str(self.fields.get(field) or 0))
+        return parse_number(str(self.fields.get(field))) or 0.0
 
     @property
     def is_too_short(self) -> bool:
@@ -143,7 +145,8 @@ def _ratio(answer: str, target: str) -> float | None:
     one, other = (AMOUNT.match(text) for text in (answer, target))
     if not one or not other or one[2].replace(CORES, "") != other[2] or not float(other[1]):
         return None
-    return float(one[1]) / float(other[1])
+    ratio = float(one[1]) / float(other[1])
+    return ratio if math.isfinite(ratio) else None
 
 
 def skipped(annotations: Sequence[Row]) -> Counter[str]:

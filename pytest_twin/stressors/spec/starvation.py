@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import TypeGuard
 
 STARVED_BELOW = 0.8  # of the requested figure
+LARGEST = sys.float_info.max
 
 
 def starved(achieved: Mapping[str, float | str], tolerances: Mapping[str, float] | None = None) -> str:
@@ -30,7 +33,8 @@ def achieved_share(achieved: Mapping[str, object]) -> float | None:
 
     A ramp counts as what it requested at each time, and not as the amount that it ends at.
     """
-    return min((value / requested for _, value, requested in _with_requests(achieved) if requested > 0), default=None)
+    shares = (value / requested for _, value, requested in _with_requests(achieved) if requested > 0)
+    return min(filter(math.isfinite, shares), default=None)
 
 
 def _with_requests(achieved: Mapping[str, object]) -> Iterator[tuple[str, float, float]]:
@@ -38,8 +42,12 @@ def _with_requests(achieved: Mapping[str, object]) -> Iterator[tuple[str, float,
     for name, requested in achieved.items():
         figure = name.removeprefix("asked_")
         value = achieved.get(figure, 0.0)
-        if figure != name and isinstance(requested, (int, float)) and isinstance(value, (int, float)):
+        if figure != name and _is_amount(requested) and _is_amount(value):
             yield figure, value, requested
+
+
+def _is_amount(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and abs(value) <= LARGEST  # a damaged row may have a longer integer, or NaN
 
 
 def _in_words(figure: str, value: float, requested: float) -> str:
