@@ -6,8 +6,10 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -28,6 +30,7 @@ from constrained import (
 )  # fmt: skip
 from driving import BARE, ROOT, SOURCES
 
+from pytest_twin.stressors.constraint import control_group
 from pytest_twin.stressors.constraint.enforcer import find_backends
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="constraints need Linux")
@@ -137,6 +140,41 @@ def test_a_constraint_removes_the_groups_of_one_whose_guardian_was_killed_too(su
 
         eventually(is_removed)  # the kernel lets go of processes a moment after they ended
         assert groups_of(*kept)
+
+
+def test_a_group_in_another_one_of_ours_is_not_removed_as_it_is_made(limit, monkeypatch):
+    hold, beside = control_group._hold, []
+
+    def hold_late(folder: str) -> None:
+        if not beside and is_nested(folder):
+            beside.append(threading.Thread(target=lambda: made.append(new_group(other.pid))))
+            beside[0].start()
+            beside[0].join(0.2)  # it waits for us
+        hold(folder)
+
+    def is_nested(folder: str) -> bool:
+        return control_group.PREFIX in os.path.dirname(folder)
+
+    def new_group(pid: int) -> control_group.ControlGroup:
+        return control_group.ControlGroup(pid, control_group.find_hierarchy("cpu"), SimpleNamespace(add=ignore))
+
+    def ignore(*_: object, **__: object) -> None:
+        pass
+
+    monkeypatch.setattr(control_group, "_hold", hold_late)
+    made: list[control_group.ControlGroup] = []
+    with processes(IDLE) as tests, processes(IDLE) as other:
+        limit(tests.pid, cpu=0.5)  # skips where there are no groups
+        made.append(new_group(tests.pid))
+        try:
+            made[0].adopt(())
+            made.append(new_group(tests.pid))
+            beside[0].join()
+            assert [os.path.isdir(each.folder) for each in made] == [True] * 3
+            assert is_nested(made[1].folder) or is_nested(made[2].folder)
+        finally:
+            for each in made:
+                control_group.undo_group({"folder": each.folder, "parent": each.parent, "version": each.version})
 
 
 @pytest.mark.slow

@@ -127,17 +127,18 @@ class ControlGroup:
         self.hierarchy = hierarchy
         self._journal, self._pid = journal, pid
         self.parent = hierarchy.folder_of(pid)
-        if self.version == 2 and os.path.basename(self.parent) == REST:  # another group of ours is beside it already
-            self.parent = os.path.dirname(self.parent)
-        self.folder = f"{self.parent}/{PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
-        journal.add("group", version=self.version, folder=self.folder, parent=self.parent)
         try:
             with _locked(self.parent):  # between `mkdir` and `_hold` another run may not take it for an abandoned one
+                self.parent = hierarchy.folder_of(pid)  # a group of ours around it may just have been removed
+                if self.version == 2 and os.path.basename(self.parent) == REST:  # one of ours is beside it already
+                    self.parent = os.path.dirname(self.parent)
+                self.folder = f"{self.parent}/{PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
+                journal.add("group", version=self.version, folder=self.folder, parent=self.parent)
                 _remove_abandoned(self.parent)
                 os.mkdir(self.folder)
                 _hold(self.folder)
         except OSError as error:
-            raise OSError(f"no group can be made in {self.parent}: {error.strerror}") from error
+            raise OSError(f"no group can be made in {self.parent}: {error.strerror or error}") from error
 
     def enable(self, controller: str) -> None:
         """Have the limits of a controller in the group; in version 1 it has them.
@@ -328,9 +329,11 @@ def undo_group(record: guardian.Record) -> None:
 
 def _remove_around(folder: str, version: int) -> None:
     """Remove the groups of ours around a removed one whose constraints have ended sooner."""
-    while os.path.basename(folder).startswith(PREFIX) and os.path.basename(folder) != REST and not _is_held(folder):
+    while os.path.basename(folder).startswith(PREFIX) and os.path.basename(folder) != REST:
         parent = os.path.dirname(folder)
         with _locked(parent):
+            if _is_held(folder):
+                return
             _try_to_remove(folder, parent, version)
         folder = parent
 
@@ -399,7 +402,12 @@ def _has_limits(folder: str) -> bool:
 
 @contextmanager
 def _locked(folder: str) -> Iterator[None]:
-    """Keep other constraints from changing the groups in a folder."""
+    """Keep other constraints from changing the groups in a folder, and those that it is in itself.
+
+    The lock is on the closest folder that is none of ours: the groups in one of ours are removed with it.
+    """
+    while os.path.basename(folder).startswith(PREFIX):
+        folder = os.path.dirname(folder)
     file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
     try:
         deadline = time.monotonic() + LOCK_TIMEOUT_S
