@@ -69,10 +69,11 @@ class RunFolder:
             raise RunFolderError(f"{self.path} {why}")
         try:
             if not self.path.exists():
-                self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self.path.mkdir(parents=True, mode=0o700)
                 self.write(".gitignore", "*\n")
-        except OSError as error:
-            raise RunFolderError(f"{self.path} cannot be created: {error.strerror}") from None
+        except OSError as error:  # workers and their controller may create it at the same moment
+            if not isinstance(error, FileExistsError) or not self.path.is_dir():
+                raise RunFolderError(f"{self.path} cannot be created: {error.strerror}") from None
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise RunFolderError(f"{self.path} cannot be written; choose another directory")
         if claim:
@@ -203,7 +204,8 @@ class RunFolder:
         _remove_empty(self / HOSTS_FOLDER)
         for path in self._files():
             path.unlink()
-        self._remove_constraint_files()
+        if not self.has_workers:  # their constraints may be in force before their controller begins
+            self._remove_constraint_files()
 
     def _remove_constraint_files(self) -> None:
         """Remove what names constraints to the sampler: a process that was killed leaves its files."""
@@ -253,6 +255,13 @@ class RunFolder:
             for part in self.parts(name):
                 part.unlink()
         self._remove_constraint_files()
+
+    def remove_empty_parts(self) -> None:
+        """Remove what workers have left that ended before they had written a row."""
+        parts = [part for name in HEADERS for part in self.parts(name)]
+        if parts and not self.has_workers and not any(self.rows(part.name) for part in parts):
+            self.remove_parts()
+            self._remove_worker_locks()
 
     def table(self, name: str, worker: str = "") -> Table:
         """Open a table to append rows; a worker has a file of its own until `merge`.
@@ -367,6 +376,9 @@ class RunFolder:
             for part in parts:
                 part.unlink()
         self._remove_constraint_files()
+        self._remove_worker_locks()
+
+    def _remove_worker_locks(self) -> None:
         remove_lock_files(self.path)
         (self / WORKERS_LOCK).unlink(missing_ok=True)
 

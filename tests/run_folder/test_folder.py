@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_twin._system import stdlib
+from pytest_twin._system.locks import GATE
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event
@@ -18,12 +22,14 @@ from pytest_twin.run_folder.finalize import finalize
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.run_folder.layout import (
     ANNOTATIONS,
+    CONSTRAINTS,
     DATASET,
     FINGERPRINT,
     HEADERS,
     LOCK,
     SCHEDULE,
     TESTS,
+    WORKERS_LOCK,
     folder_of_test,
 )
 
@@ -224,6 +230,65 @@ def test_merging_twice_changes_nothing(folder, write):
     once = (folder / ANNOTATIONS).read_bytes()
     folder.merge()
     assert (folder / ANNOTATIONS).read_bytes() == once
+
+
+def test_parts_without_rows_are_removed_and_others_kept(folder, write):
+    write(ANNOTATIONS, part="gw0")
+    write(TESTS, part="gw0")
+    (folder / GATE).touch()
+    write(ANNOTATIONS, event(1.0), part="gw1")
+    before = names(folder.path)
+    folder.remove_empty_parts()
+    assert names(folder.path) == before
+    folder.parts(ANNOTATIONS, "gw1")[0].unlink()
+    folder.remove_empty_parts()
+    assert names(folder.path) == [".gitignore"]
+
+
+@pytest.fixture
+def worker(folder):
+    """Another process that writes to the folder, as a worker of pytest-xdist."""
+    program = (
+        "import sys; from pathlib import Path; from pytest_twin.run_folder.folder import RunFolder\n"
+        "folder = RunFolder(Path(sys.argv[1])); folder.join(); print(flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(folder.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        yield process
+
+
+@posix
+def test_what_a_worker_has_begun_is_kept_from_a_controller_that_starts_later(folder, write, worker):
+    folder.mark()
+    write(ANNOTATIONS, event(1.0))
+    write(ANNOTATIONS, part="gw0")
+    (folder / CONSTRAINTS).mkdir()
+    (folder / CONSTRAINTS / "held").touch()
+    folder.clear()
+    folder.remove_empty_parts()
+    assert names(folder.path) == [
+        CONSTRAINTS, f"{CONSTRAINTS}/held", ".gitignore", WORKERS_LOCK, folder.part(ANNOTATIONS, "gw0").name
+    ]  # fmt: skip
+    worker.communicate()
+    folder.remove_empty_parts()
+    folder.mark()
+    folder.clear()
+    assert names(folder.path) == [".gitignore"]
+
+
+def test_processes_that_make_a_folder_at_the_same_moment_do_not_refuse_each_other(tmp_path):
+    def make(folder: Path) -> None:
+        together.wait()
+        RunFolder(folder).make(claim=False)
+
+    many = 4
+    together = threading.Barrier(many)
+    with ThreadPoolExecutor(many) as pool:
+        for number in range(200):
+            folder = tmp_path / str(number)
+            list(pool.map(make, [folder] * many))
+            assert names(folder) == [".gitignore"]
 
 
 def test_parts_that_nobody_merged_are_forgotten(folder, write):
