@@ -139,7 +139,15 @@ class XdistControllerHooks:
         self._hosts.close()
         self._abort(INTERRUPTED)
         if self._run.recording is None:
+            if not self._run.locked_by:
+                self._remove_empty_parts()
             self._folder.release()
+
+    def _remove_empty_parts(self) -> None:
+        """Remove what workers have left that were stopped before the recording began, as by Ctrl-C."""
+        with suppress(OSError):  # there is no folder, or another run has it by now
+            self._folder.claim()
+            self._folder.remove_empty_parts()
 
     def _start_if_wanted(self, *, is_asked_for: bool = False) -> None:
         is_found = bool(self._hosts.wants_recording or self._folder.parts(ANNOTATIONS))

@@ -93,6 +93,34 @@ def test_an_interrupt_ends_the_loads_of_workers_also_if_only_the_controller_got_
     assert sorted(run.loads("start")) == sorted(run.loads("end") + run.loads("abort"))
 
 
+EAGER = """import os, pytest, signal, time
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_finish(session):
+    if hasattr(session.config, "workerinput") and os.path.exists("interrupt"):
+        os.kill(os.getppid(), signal.SIGINT)
+        time.sleep(2)  # here its files are open, and it has not told the controller of its tests
+    return (yield)
+"""
+
+
+def test_an_interrupt_before_the_controller_records_leaves_the_folder_as_it_was(start, tmp_path):
+    def files() -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in run.report.rglob("*") if path.is_file()}
+
+    (tmp_path / "conftest.py").write_text(EAGER)
+    flags = "-p", "xdist.plugin", "-n", "1", "--twin"
+    module = "import pytest\n@pytest.mark.stress(cpu='1%')\ndef test_it(): pass\n"
+    run = start(module, *flags)
+    assert run.wait()[0] == pytest.ExitCode.OK
+    before = files()
+    (tmp_path / "interrupt").touch()
+    run = start(module, *flags)
+    assert run.wait()[0] == pytest.ExitCode.INTERRUPTED
+    seconds_until_gone(run)
+    assert files() == before
+
+
 def tables(run) -> list[str]:
     """What there is of tests and events, parts of workers included."""
     return sorted(path.name for kind in ("tests", "annotations") for path in run.report.glob(f"{kind}*.csv"))
