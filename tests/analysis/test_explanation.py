@@ -119,6 +119,15 @@ def test_a_process_that_died_under_a_limit_of_memory_is_told_with_it():
     assert said.startswith("under constrain mem=64MiB: its process died, as one does that takes more memory")
 
 
+def test_a_test_over_its_budget_was_unusual_in_that():
+    broken = row(budget="cpu_seconds 0.02949 s > 0.01 s")
+    assert explain(broken, during()) == "over its budget; machine 12 % busy; the test used 10 ms CPU in 1.01 s"
+    assert explain(broken, {}).startswith("over its budget; the test used 10 ms CPU")
+    assert explain(broken, during(cpu_percent=100)).startswith("over its budget; machine 100 % busy")
+    for kept in ("ok", "", "p95 0.3 s ? 0.2 s"):
+        assert explain(row(budget=kept), during()).startswith("nothing unusual; ")
+
+
 def test_on_a_quiet_machine_nothing_was_unusual():
     assert explain(row(), during()) == "nothing unusual; machine 12 % busy; the test used 10 ms CPU in 1.01 s"
 

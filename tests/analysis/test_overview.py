@@ -79,10 +79,11 @@ def test_a_load_that_misses_less_than_a_tenth_of_a_second_was_held_too_short_to_
 
 
 @pytest.mark.parametrize(("asked", "lowest"), [(49_283, None), (300_000, 0.0)])
-def test_a_replay_that_misses_less_than_a_block_was_held_too_short_to_judge(asked, lowest):
+def test_a_replay_that_misses_less_than_a_block_requested_too_little_to_judge(asked, lowest):
     figures = {"held_s": 3.8, "moved_bytes": 0, "asked_moved_bytes": asked}
     (line,) = loads([{**row(END, target="server.csv", achieved="0.0MB/s", detail=figures), "type": "disk"}])
     assert line.lowest_share == lowest
+    assert line.achieved == ("0.0MB/s" if lowest is not None else "0.0MB/s (requested too little to judge)",)
     assert bool(load_troubles(line)) == (lowest is not None)
 
 
@@ -154,6 +155,12 @@ def test_a_load_that_was_reduced_says_to_what():
     assert loads([row(END, achieved="512.0MiB", detail={"reduced": "stopped at 512 MiB"})])[0].troubles == (
         "stopped at 512 MiB",
     )
+
+
+def test_a_constraint_within_a_tighter_one_has_no_trouble():
+    detail = {"held_s": 2.0, "reduced": 0.1}
+    (line,) = loads([row(END, target="cpu=0.25", achieved="0.101 CPUs", detail=detail)])
+    assert (line.achieved, line.troubles) == (("0.101 CPUs",), ())
 
 
 def test_the_same_trouble_is_said_once():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
+from pytest_twin.analysis.budgets.budget import OVER, verdict_of_cell
 from pytest_twin.model.attempt_row import CRASHED, circumstances
 from pytest_twin.model.column_figures import LEAST_COVERED, ColumnFigures
 from pytest_twin.model.duration_text import format_duration
@@ -47,15 +48,16 @@ def explain(test: Row, samples: Figures, passes: Sequence[Row] = ()) -> str:
     """
     known = {name: each for name, each in samples.items() if each.covered >= LEAST_COVERED}
     found = [*_memory(test, known, samples), *_throttled(test, known), *_cpu(test, known), *_disk(known)]
+    over = ["over its budget"] if verdict_of_cell(test.get("budget") or "") == OVER else []
     facts = [*_slower(test, passes), *_own(test, is_busy=_mean(known, "cpu_percent") >= BUSY)]
     if not found:
         nothing = NOTHING_UNUSUAL if known else f"{NOTHING_UNUSUAL} in its counters"
-        found = [*([nothing] if (_own_wait(test) or 0.0) < CPU_WAITED else []), *_machine(known)]
+        found = [*([nothing] if not over and (_own_wait(test) or 0.0) < CPU_WAITED else []), *_machine(known)]
     if "cpu_percent" not in known:
         facts.append("too few samples in its time to tell what the machine did then")
         if "cpu_percent" in samples:
             facts[-1] += f", around it the machine was {samples['cpu_percent'].mean:.0f} % busy"
-    return _circumstances(test) + "; ".join([*found, *facts])
+    return _circumstances(test) + "; ".join([*over, *found, *facts])
 
 
 def _memory(test: Row, known: Figures, samples: Figures) -> Iterator[str]:

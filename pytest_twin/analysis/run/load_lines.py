@@ -85,18 +85,29 @@ class LoadEnd(NamedTuple):
         return parse_number(str(self.fields.get(field))) or 0.0
 
     @property
-    def is_too_short(self) -> bool:
-        """Whether its shortfall may be chance: less than what a load is late by, or adds at once."""
+    def unjudged(self) -> str:
+        """Why its shortfall may be chance: it is less than what a load is late by, or adds at once; empty if not."""
         if self.is_aborted or not self.held_s or self.share is None or self.share >= NOTICEABLE:
-            return False
+            return ""
+        if (1 - self.share) * self.held_s < CHANCE_S:
+            return "held too short to judge"
         missing_bytes = self._number("asked_moved_bytes") - self._number("moved_bytes")
-        return (1 - self.share) * self.held_s < CHANCE_S or 0 < missing_bytes < BLOCK_BYTES
+        return "requested too little to judge" if 0 < missing_bytes < BLOCK_BYTES else ""
+
+    @property
+    def reduced(self) -> str:
+        """Why it was reduced; empty if it was not.
+
+        A constraint within a tighter one has the CPUs of that one there, and no reason: it takes what it should.
+        """
+        why = self.fields.get("reduced")
+        return why if isinstance(why, str) else ""
 
     @property
     def achieved_text(self) -> str:
         """The achieved amount; what seems short of the request and is not, since it was in its ramp, says so."""
-        if self.is_too_short:
-            return f"{self.achieved} (held too short to judge)"
+        if self.unjudged:
+            return f"{self.achieved} ({self.unjudged})"
         ratio = _ratio(self.achieved, self.target)
         is_of_ramp = "full_s" in self.fields and STAGES not in self.target and (ratio is None or ratio < NOTICEABLE)
         if is_of_ramp and self.share is not None:
@@ -130,11 +141,11 @@ def group_loads(ends: Iterable[LoadEnd]) -> list[LoadLine]:
     for (kind, target, host), found in groups.items():
         held = sum(end.held_s for end in found)
         aborted = [str(end.fields["reason"]) for end in found if end.is_aborted and "reason" in end.fields]
-        reduced = [str(end.fields["reduced"]) for end in found if "reduced" in end.fields]
+        reduced = [end.reduced for end in found if end.reduced]
         achieved = dict.fromkeys(end.achieved_text for end in found if end.achieved)
         cut = [CUT for end in found if end.fields.get("reason") == CUT]
         troubles = tuple(dict.fromkeys(aborted + reduced + cut))
-        shares = (end.share for end in found if not end.is_too_short)
+        shares = (end.share for end in found if not end.unjudged)
         lowest = min((share for share in shares if share is not None), default=None)
         lines.append(LoadLine(kind, target, len(found), tuple(achieved), held, troubles, host, lowest))
     return lines

@@ -204,6 +204,14 @@ def test_a_load_that_fell_short_is_an_error(tmp_path, what, detail, message):
     assert span.end_time_unix_nano == nanoseconds(2 if what else 3)
 
 
+def test_a_constraint_within_a_tighter_one_is_no_error(tmp_path):
+    made = MadeRun(tmp_path).test("t.py::test_a", 0, 3)
+    made.happened(1, event.START, event.CONSTRAINT, id="l1", target="cpu=0.5")
+    made.happened(2, event.END, event.CONSTRAINT, id="l1", target="cpu=0.5", detail=json.dumps({"reduced": 0.1}))
+    [span] = named(spans(made), "constraint")
+    assert span.status.code != ERROR
+
+
 def test_notes_and_skipped_loads_are_events_of_their_test_or_of_the_session(tmp_path):
     made = MadeRun(tmp_path).test("t.py::test_a", 0, 1).test("t.py::test_a", 2, 3, attempt=2)
     made.happened(2.5, event.NOTE, event.NOTE, detail='{"text": "half way", "n": 3}', test="t.py::test_a")
