@@ -28,6 +28,12 @@ def test_a_machine_that_others_keep_busy_is_told_with_the_share_of_others_and_th
     )
 
 
+@pytest.mark.parametrize("damaged", ["1e400", "nan", "?", ""])
+@pytest.mark.parametrize("cell", ["children_cpu_s", "cpu_wait_s", "major_faults", "throttled_s"])
+def test_a_damaged_cell_of_a_test_is_not_known(cell, damaged):
+    assert explain(row(**{cell: damaged}), during()) == explain(row(**{cell: ""}), during())
+
+
 def test_the_wait_of_the_test_itself_is_told_in_place_of_that_of_any_task():
     busy = during(cpu_percent=100, pressure_cpu_percent=88)
     assert explain(row(cpu_wait_s="0.8"), busy) == (

@@ -12,6 +12,7 @@ from statistics import median
 from pytest_twin.analysis.budgets.budget import OVER, verdict_of_cell
 from pytest_twin.model.attempt_row import CRASHED, circumstances
 from pytest_twin.model.column_figures import LEAST_COVERED, ColumnFigures
+from pytest_twin.model.csv_text import parse_number
 from pytest_twin.model.duration_text import format_duration
 
 Row = Mapping[str, str]
@@ -181,10 +182,7 @@ def _cpu_s(test: Row) -> float | None:
 
 
 def _number(test: Row, name: str) -> float | None:
-    try:
-        return float(test.get(name) or "")
-    except ValueError:
-        return None
+    return parse_number(test.get(name))
 
 
 def _count(number: float, one: str, many: str) -> str:
