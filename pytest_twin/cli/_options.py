@@ -200,6 +200,7 @@ def load_of(given: Mapping[str, Any]) -> Load:
 
 def write_or_print(text: str, output: Path | None) -> None:
     """Write a text to a file, or to standard output if `output` is None."""
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # the name of a file may be no Unicode
     if output is None:
         click.echo(text)
         return

@@ -116,6 +116,18 @@ def test_a_program_reads_the_limits_and_each_figure(twin):
     }  # fmt: skip
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a name that is no Unicode")
+@pytest.mark.parametrize("form", ["terminal", "md", "html", "json"])
+def test_a_run_may_have_a_name_that_is_no_unicode(twin, tmp_path, form):
+    for name in ("a", "b\udcff"):
+        made(tmp_path / name, {"quick": 0.1})
+    printed = twin("compare", "a", "b\udcff", "--format", form)
+    twin("compare", "a", "b\udcff", "--format", form, "-o", "output")
+    for text in (printed, (tmp_path / "output").read_text(encoding="utf-8")):
+        assert r"b\udcff" in text.replace(r"\\", "\\")
+        assert form != "json" or json.loads(text)["after"] == "b\udcff"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
