@@ -8,9 +8,11 @@ import shutil
 import stat
 import sys
 
+import jsonschema
 import pytest
 from saved_runs import made
 
+from pytest_twin.report.comparison.json_document import schema
 from pytest_twin.report.comparison.otava import configuration, table
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a program that is a shell script")
@@ -114,6 +116,19 @@ def test_a_program_reads_the_limits_and_each_figure(twin):
         "nodeid": "<b>|slow", "measure": "cpu_seconds", "unit": "s", "before": 0.1, "after": 0.2, "ratio": 2.0,
         "adjusted": 2.0, "low": None, "high": None, "verdict": "possibly more", "broken": ["cpu_seconds>10%"],
     }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")
+@pytest.mark.parametrize("form", ["terminal", "md", "html", "json"])
+def test_figures_that_are_too_large_for_a_number_are_none(twin, tmp_path, form):
+    made(tmp_path / "a", {"one": 0.1, "other": 0.1})
+    made(tmp_path / "b", {"one": 1.7e308, "other": 1.7e308})
+    text = twin("compare", "a", "b", "--format", form)
+    if form == "json":
+        found = json.loads(text, parse_constant=pytest.fail)
+        jsonschema.validate(found, schema())
+        (whole,) = [each for each in found["differences"] if (each["nodeid"], each["measure"]) == ("", "cpu_seconds")]
+        assert (whole["before"], whole["after"]) == (0.2, None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a name that is no Unicode")

@@ -27,8 +27,11 @@ DIFFERENCE: Mapping[str, DocumentField] = {
     "nodeid": DocumentField(TEXT, "Node ID of the test; empty for all tests together.", lambda each: each.test),
     "measure": DocumentField(TEXT, "The measure, as in `--twin-fail-on`.", lambda each: each.measure.name),
     "unit": DocumentField(TEXT, "Unit of both figures.", lambda each: each.measure.unit),
-    "before": DocumentField(NUMBER, "Median of the runs before.", lambda each: round(each.before, DIGITS)),
-    "after": DocumentField(NUMBER, "Median of the runs after.", lambda each: round(each.after, DIGITS)),
+    "before": DocumentField(
+        NUMBER, "Median of the runs before; null if it is too large for a number.",
+        lambda each: _finite(each.before), can_miss=True,
+    ),
+    "after": DocumentField(NUMBER, "The same of the runs after.", lambda each: _finite(each.after), can_miss=True),
     "ratio": DocumentField(
         NUMBER, "After to before; null if only the figure before is 0.", lambda each: _finite(each.ratio), can_miss=True
     ),
