@@ -140,14 +140,14 @@ class XdistControllerHooks:
         self._abort(INTERRUPTED)
         if self._run.recording is None:
             if not self._run.locked_by:
-                self._remove_empty_parts()
+                self._remove_parts_without_tests()
             self._folder.release()
 
-    def _remove_empty_parts(self) -> None:
+    def _remove_parts_without_tests(self) -> None:
         """Remove what workers have left that were stopped before the recording began, as by Ctrl-C."""
         with suppress(OSError):  # there is no folder, or another run has it by now
             self._folder.claim()
-            self._folder.remove_empty_parts()
+            self._folder.remove_parts_without_tests()
 
     def _start_if_wanted(self, *, is_asked_for: bool = False) -> None:
         is_found = bool(self._hosts.wants_recording or self._folder.parts(ANNOTATIONS))

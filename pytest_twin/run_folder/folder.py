@@ -256,10 +256,10 @@ class RunFolder:
                 part.unlink()
         self._remove_constraint_files()
 
-    def remove_empty_parts(self) -> None:
-        """Remove what workers have left that ended before they had written a row."""
-        parts = [part for name in HEADERS for part in self.parts(name)]
-        if parts and not self.has_workers and not any(self.rows(part.name) for part in parts):
+    def remove_parts_without_tests(self) -> None:
+        """Remove what workers have left that ended before their first test."""
+        parts = self.parts(ANNOTATIONS)
+        if parts and not self.has_workers and not any(TEST_EVENT.search(self.text(part.name)) for part in parts):
             self.remove_parts()
             self._remove_worker_locks()
 

@@ -232,16 +232,16 @@ def test_merging_twice_changes_nothing(folder, write):
     assert (folder / ANNOTATIONS).read_bytes() == once
 
 
-def test_parts_without_rows_are_removed_and_others_kept(folder, write):
-    write(ANNOTATIONS, part="gw0")
+def test_parts_without_tests_are_removed_and_others_kept(folder, write):
+    write(ANNOTATIONS, event(0.5, "start", type="constraint"), part="gw0")
     write(TESTS, part="gw0")
     (folder / GATE).touch()
-    write(ANNOTATIONS, event(1.0), part="gw1")
+    write(ANNOTATIONS, event(1.0, "start", type="test"), part="gw1")
     before = names(folder.path)
-    folder.remove_empty_parts()
+    folder.remove_parts_without_tests()
     assert names(folder.path) == before
     folder.parts(ANNOTATIONS, "gw1")[0].unlink()
-    folder.remove_empty_parts()
+    folder.remove_parts_without_tests()
     assert names(folder.path) == [".gitignore"]
 
 
@@ -266,12 +266,12 @@ def test_what_a_worker_has_begun_is_kept_from_a_controller_that_starts_later(fol
     (folder / CONSTRAINTS).mkdir()
     (folder / CONSTRAINTS / "held").touch()
     folder.clear()
-    folder.remove_empty_parts()
+    folder.remove_parts_without_tests()
     assert names(folder.path) == [
         CONSTRAINTS, f"{CONSTRAINTS}/held", ".gitignore", WORKERS_LOCK, folder.part(ANNOTATIONS, "gw0").name
     ]  # fmt: skip
     worker.communicate()
-    folder.remove_empty_parts()
+    folder.remove_parts_without_tests()
     folder.mark()
     folder.clear()
     assert names(folder.path) == [".gitignore"]
