@@ -46,6 +46,8 @@ def command(report_dir: Path | None, **given: Any) -> None:
         except OutletError as error:
             raise click.UsageError(str(error)) from None
         click.echo(f"metrics for Prometheus: {endpoint.text}")
+        if not settings.report_dir.is_dir():
+            click.echo(f"{settings.report_dir}: waiting for the run folder", err=True)
         shown = ""
         while not stop.wait(READ_S):
             run.read()

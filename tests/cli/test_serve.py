@@ -39,6 +39,15 @@ def test_a_run_that_is_over_has_its_last_values(tmp_path):
     assert "pytest_twin_host_" not in text
 
 
+def test_a_folder_that_does_not_exist_is_waited_for_in_words(tmp_path, eventually):
+    command, said = [*PROGRAM, "serve", "latre", "--prometheus", "0"], tmp_path / "stderr"
+    with said.open("w") as file, subprocess.Popen(command, cwd=tmp_path, stderr=file) as process:
+        try:
+            eventually(lambda: said.read_text() == "latre: waiting for the run folder\n")
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
 def test_a_run_may_begin_later(tmp_path, eventually):
     with serving("later", "--prometheus", "0", "--prometheus-host", cwd=tmp_path) as url:
         assert "pytest_twin_samples_total 0.0" in get(url)

@@ -98,8 +98,17 @@ def test_a_log_has_an_entry_once_there_is_a_sample():
     log.show(state(0.1, rows=0))
     assert file.getvalue() == ""
     log.show(state(0.4))
+    log.show(replace(state(0.5), message="too late to wait"))
     assert len(STAMPED.findall(file.getvalue())) == 1
     assert STAMPED.match(file.getvalue())
+
+
+def test_a_log_says_once_that_it_waits_for_a_run():
+    file = io.StringIO()
+    log = LogOutput(file)
+    for at in (0.0, 0.3, 9.0):
+        log.show(replace(state(at, rows=0), message="waiting for the run folder"))
+    assert file.getvalue() == "r: waiting for the run folder\n"
 
 
 @pytest.mark.parametrize(

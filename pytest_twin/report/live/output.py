@@ -58,21 +58,30 @@ class TerminalOutput:
 
 
 class LogOutput:
-    """A log: an entry with the first sample, then one every 5 s to 60 s, a tenth of the total time if that is known."""
+    """A log: an entry with the first sample, then one every 5 s to 60 s, a tenth of the total time if that is known.
+
+    Where there is none to wait for yet, it says so once.
+    """
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._glyphs = glyphs_for(file.encoding or "ascii")
-        self._next_s = 0.0
+        self._next_s, self._is_waiting = 0.0, False
 
     def show(self, state: ViewState) -> None:
         """Write an entry if it is due."""
+        if not state.minute.rows and state.message and not self._is_waiting:
+            self._is_waiting = True
+            self._write(f"{state.where}: {state.message}")
         if state.elapsed_s < self._next_s or not state.minute.rows:
             return
         whole = state.elapsed_s if state.total_s is None else state.total_s
         self._next_s = state.elapsed_s + min(max(whole / PART, SHORTEST_S), LONGEST_S)
         stamp = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        self._file.write(plain(state, stamp, self._glyphs, terminal_width()) + "\n")
+        self._write(plain(state, stamp, self._glyphs, terminal_width()))
+
+    def _write(self, text: str) -> None:
+        self._file.write(f"{text}\n")
         self._file.flush()
 
 
