@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from pytest_twin.model.error_text import truncated
+from pytest_twin.model.error_text import truncated, unknown
 from pytest_twin.model.version import __version__
 
 
@@ -26,6 +26,15 @@ class Commands(click.Group):
         command: click.Command = import_module(f"{__name__}.{cmd_name}").command
         command.name = cmd_name
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand of the arguments; where there is none, name the most similar one."""
+        known = self.list_commands(ctx)
+        if args[0] not in known:
+            ctx.fail(unknown(args[0], known, "command"))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the subcommands with the first paragraph of their help, wrapped; click would cut it to one line."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 LONGEST = 100
+MOST_KNOWN = 50  # words
+SHORTEST_PART = 3  # letters; shorter ones are in words that have nothing to do with them
 
 
 def shown(raw: object) -> str:
@@ -24,14 +26,19 @@ def truncated(text: str) -> str:
 
 
 def unknown(word: str, known: Iterable[str], what: str = "key") -> str:
-    """Return the message for an unknown word: with the most similar known word, or else with all of them."""
-    hint = suggestion(word, known) or f"known are {', '.join(sorted(known))}"
+    """Return the message for an unknown word: with the most similar known word, or else with those that are known."""
+    words = sorted(known)
+    more = f" and {len(words) - MOST_KNOWN} more" if len(words) > MOST_KNOWN else ""
+    hint = suggestion(word, words) or f"known are {', '.join(words[:MOST_KNOWN])}{more}"
     return f'unknown {what} "{truncated(word)}"; {hint}'
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return the question ``did you mean "…"?`` with the most similar known word; empty if none is similar."""
+    """Return the question ``did you mean "…"?`` with the most similar known word, or the shortest that has it in it."""
     from difflib import get_close_matches  # takes a while to import, and is seldom needed
 
-    near = get_close_matches(truncated(word), known, n=1)  # a comparison of long words takes long
+    words = list(known)
+    near = get_close_matches(truncated(word), words, n=1)  # a comparison of long words takes long
+    if not near and len(word) >= SHORTEST_PART:
+        near = sorted((each for each in words if word in each), key=len)
     return f'did you mean "{near[0]}"?' if near else ""

@@ -216,7 +216,7 @@ def _budget_of(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Budget | None
     for mark in own:
         if mark.args or not mark.kwargs:
             argument = repr(mark.args[0]) if mark.args else ""
-            raise BudgetError([("", f"{BUDGET}({argument}) has no keyword; write {BUDGET}(cpu_seconds=2)")])
+            raise BudgetError([("", f"{argument} has no keyword; write {BUDGET}(cpu_seconds=2)".lstrip())])
     budget = parse(merge_layers(layers), read_load)
     if not own:
         configured[rules] = budget
@@ -362,7 +362,7 @@ def check_requests(items: Iterable[pytest.Item]) -> None:
 def _place(item: pytest.Item, marks: Iterable[pytest.Mark], key: str) -> str:
     """Return where a limit of a budget was written: at the test, or in the configuration."""
     if not key:
-        return item.nodeid
+        return f"{item.nodeid}: {BUDGET}"
     if any(key.partition(":")[0] in mark.kwargs for mark in marks if mark.name == BUDGET):
         return f"{item.nodeid}: {BUDGET}({key})"
     return f"pyproject.toml: budgets: {key}"

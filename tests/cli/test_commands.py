@@ -528,7 +528,8 @@ def test_options_stand_in_pyproject_and_flags_win(settings_of_record, tmp_path, 
             "Error: Invalid value for '--window': from: '25:00' is not a *",
         ),
         (["report", "x" * 256], "Error: DIR: 'xxx* cannot be used: File name too long"),
-        (["nonsense"], "Error: No such command 'nonsense'*"),
+        (["nonsense"], 'Error: unknown command "nonsense"; known are baselines, calibrate, *'),
+        (["reprot"], 'Error: unknown command "reprot"; did you mean "report"?'),
     ],
 )
 def test_a_mistake_is_told_in_one_line(twin, words, message):

@@ -261,10 +261,10 @@ def test_half(): pass
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         [
-            'ERROR: *::test_wrong: unknown keyword "cpu_second"; did you mean "cpu_seconds"?',
+            'ERROR: *::test_wrong: twin_budget: unknown keyword "cpu_second"; did you mean "cpu_seconds"?',
             "*::test_wrong: twin_budget(duration): 'soon' is not a duration; write seconds, or text such as *",
-            "*::test_positional: twin_budget(2) has no keyword; write twin_budget(cpu_seconds=2)",
-            "*::test_bare: twin_budget() has no keyword; write twin_budget(cpu_seconds=2)",
+            "*::test_positional: twin_budget: 2 has no keyword; write twin_budget(cpu_seconds=2)",
+            "*::test_bare: twin_budget: has no keyword; write twin_budget(cpu_seconds=2)",
             '*::test_half: twin_budget(slowdown): needs under=, the load that may cause it, such as under="cpu=75%"',
         ]
     )
