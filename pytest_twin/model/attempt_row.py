@@ -31,7 +31,9 @@ _WHICH = (
     ),
     Column("start", "", "Start of the attempt: ISO 8601, UTC.", None),
     Column("elapsed_s", "s", "Start of the attempt as monotonic time since the start of the run.", 4),
-    Column("duration_s", "s", "Wall time of the attempt, including the time to apply loads.", 6),
+    Column(
+        "duration_s", "s", "Wall time of the attempt, including the time to apply loads, and to report a failure.", 6
+    ),
     Column("setup_s", "s", "Wall time of the set-up phase.", 6),
     Column("call_s", "s", "Wall time of the call phase, which is the test body.", 6),
     Column("teardown_s", "s", "Wall time of the teardown phase.", 6),
