@@ -54,7 +54,7 @@ class FileLock:
 
         Raises:
             LockedError: The lock is held, by another process or by this one.
-            OSError: The file cannot be opened.
+            OSError: The file cannot be opened or written.
         """
         self._path = path
         self._refuse_own()
@@ -64,9 +64,13 @@ class FileLock:
         status = os.fstat(self._fd)
         self._key = status.st_dev, status.st_ino
         _own_locks[self._key] = pid, _description(pid, host, since)
-        os.ftruncate(self._fd, 0)
         holder = {"pid": pid, "host": host, "since": since, "brief": is_brief}
-        os.write(self._fd, json.dumps(holder).encode())
+        try:
+            os.ftruncate(self._fd, 0)
+            os.write(self._fd, json.dumps(holder).encode())
+        except OSError:  # such as a full disk
+            self.release()
+            raise
 
     def release(self) -> None:
         """Release the lock and remove its file; calling it again does nothing."""

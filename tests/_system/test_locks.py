@@ -42,6 +42,18 @@ def holder(tmp_path):
         process.kill()
 
 
+def test_a_lock_whose_holder_cannot_be_written_is_not_held(tmp_path, monkeypatch):
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(locks.os, "write", fail)
+        with pytest.raises(OSError, match="No space left"):
+            FileLock(tmp_path / "lock")
+    assert not (tmp_path / "lock").exists()
+    FileLock(tmp_path / "lock").release()
+
+
 def test_the_second_run_is_told_whose_the_directory_is(tmp_path, holder):
     since = json.loads((tmp_path / LOCK).read_text())["since"]
     with pytest.raises(RunFolderError) as raised:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_twin._system import stdlib
+from pytest_twin._system import append_file, stdlib
 from pytest_twin._system.locks import GATE
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import record
@@ -230,6 +231,23 @@ def test_merging_twice_changes_nothing(folder, write):
     once = (folder / ANNOTATIONS).read_bytes()
     folder.merge()
     assert (folder / ANNOTATIONS).read_bytes() == once
+
+
+def test_a_table_that_begins_on_a_full_disk_has_the_rows_from_then_on_when_there_is_room(folder, monkeypatch):
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(append_file.os, "write", fail)
+        table = folder.table(ANNOTATIONS)
+        assert (table.dropped, table.problem) == (0, "")
+        table.append(event(1.0))
+        table.append_between_tests(event(2.0))
+    assert (table.dropped, table.problem) == (2, "No space left on device")
+    table.append_between_tests(event(3.0))
+    table.append(event(4.0))
+    table.close()
+    assert [row["elapsed_s"] for row in folder.rows(ANNOTATIONS)] == ["3.0000", "4.0000"]
 
 
 def test_parts_without_tests_are_removed_and_others_kept(folder, write):
