@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pytest_twin.analysis.run.attempts import AttemptSummary, heaviest, most_grown, slowest
+from pytest_twin.analysis.run.attempts import AttemptSummary, heaviest, most_grown, most_written, slowest
 from pytest_twin.analysis.run.by_host import display_name, on_host
 from pytest_twin.analysis.run.overview import WORTH_TELLING_MB
 from pytest_twin.analysis.run.run_summary import RunSummary
@@ -47,6 +47,7 @@ def _parts(summary: RunSummary) -> Iterator[Iterable[str]]:
     yield _tests("Highest CPU time", heaviest(summary.attempts, MOST), MOST, summary)
     yield _tests("Highest memory growth", _grown(summary), MOST, summary)
     yield _leaks(summary)
+    yield _writes(summary)
     yield _budgets(summary)
     yield _flaky(summary)
     yield _profile(summary)
@@ -111,6 +112,19 @@ def _leaks(summary: RunSummary) -> Iterator[str]:
         yield from _table("test", "memory kept by its process")
         yield from (_row(truncate_middle(test), format_change(kept)) for test, kept in leaks[:MOST])
         yield from _more(len(leaks) - MOST, "tests.csv")
+
+
+def _writes(summary: RunSummary) -> Iterator[str]:
+    """Yield the tests that wrote most, as the terminal does."""
+    found = [each for each in most_written(summary.attempts, MOST) if (each.written_MB or 0) >= WORTH_TELLING_MB]
+    if found:
+        yield from ("### Most written to disk", "")
+        yield from _table("test", *_host(summary, "host"), "written")
+        for each in found:
+            yield _row(
+                truncate_middle(each.nodeid), *_host(summary, display_name(each.host)), format_size(each.written_MB)
+            )
+        yield ""
 
 
 def _budgets(summary: RunSummary) -> Iterator[str]:

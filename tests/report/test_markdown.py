@@ -31,6 +31,15 @@ def test_tests_are_heavy_by_what_they_added_and_those_that_left_it_behind_are_na
     assert f"### Kept memory\n\n{kept}\n" in text
 
 
+def test_tests_that_write_much_to_disks_are_named_with_how_much(tmp_path):
+    made = MadeRun(tmp_path).sampled(3).test("t.py::test_export", 0, 1, written_MB="64.0")
+    text = page(made.test("t.py::test_log", 1, 2, written_MB="9.9").test("t.py::test_none", 2, 3).summary())
+    assert (
+        "### Most written to disk\n\n| test | written |\n| --- | --- |\n| t.py::test\\_export | 64.0 MiB |\n\n" in text
+    )
+    assert "### Most written" not in page(busy_run(tmp_path / "quiet").summary())
+
+
 def test_no_name_of_a_test_gets_out_of_its_cell():
     assert escape("a|b`c`<script>*x*\n[y](z) @me") == (r"a\|b\`c\`&lt;script&gt;\*x\*\\n\[y\](z) \@me")
     assert [escape(text) for text in ("- a", "1. a", "-3.5 %", "12.5")] == [r"\- a", r"1\. a", "-3.5 %", "12.5"]

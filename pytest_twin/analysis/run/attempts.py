@@ -132,6 +132,11 @@ def most_grown(found: Iterable[AttemptSummary], count: int) -> list[AttemptSumma
     return _most((each for each in found if each.outcome != INTERRUPTED), count, lambda each: each.memory_growth_MB)
 
 
+def most_written(found: Iterable[AttemptSummary], count: int) -> list[AttemptSummary]:
+    """Return the tests that wrote most to disks, each by the attempt that wrote most."""
+    return _most(found, count, lambda each: each.written_MB)
+
+
 def _most(
     found: Iterable[AttemptSummary], count: int, cost: Callable[[AttemptSummary], float | None]
 ) -> list[AttemptSummary]:
