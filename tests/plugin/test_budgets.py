@@ -422,5 +422,5 @@ def test_what_a_kept_budget_measured_is_told_once(pytester, workers):
     lines = result.outlines
     at = lines.index("within budget, as measured in repetitions")
     assert re.fullmatch(r" +test_what_a_kept_\w+\.py::test_it", lines[at + 1])
-    assert re.match(r" {6}p50 .* is within the limit of", lines[at + 2])
+    assert re.match(r" {4}p50 .* is within the limit of", lines[at + 2])
     assert sum("is within the limit of" in line for line in lines) == 1
