@@ -1,11 +1,20 @@
-"""Say by how much a load came short of its request."""
+"""Say what loads achieved, and by how much they came short of their request."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from pytest_twin.analysis.run.load_lines import NOTICEABLE, LoadLine
 from pytest_twin.model.quantity import format_share
+
+MOST = 3  # amounts, and troubles, of one request
+FIGURE = re.compile(r"\d[\d.,]*")
+
+
+def achieved_amounts(line: LoadLine) -> str:
+    """Return the first of the different amounts that loads achieved; empty if none is known."""
+    return ", ".join(line.achieved[:MOST]) + (" …" if len(line.achieved) > MOST else "")
 
 
 def load_troubles(line: LoadLine) -> Sequence[str]:
@@ -13,3 +22,12 @@ def load_troubles(line: LoadLine) -> Sequence[str]:
     if line.troubles or line.lowest_share is None or line.lowest_share >= NOTICEABLE:
         return line.troubles
     return (f"achieved {format_share(line.lowest_share)} of the request",)
+
+
+def fold_alike(troubles: Iterable[str]) -> list[str]:
+    """Return the first troubles, each with the number of those that differ from it only in their figures."""
+    alike: dict[str, list[str]] = {}
+    for each in troubles:
+        alike.setdefault(FIGURE.sub("", each), []).append(each)
+    told = list(alike.values())[:MOST]
+    return [f"{first}, and {len(more)} more like this" if more else first for first, *more in told]

@@ -8,12 +8,11 @@ from textwrap import wrap
 from pytest_twin.analysis.run.by_host import on_host
 from pytest_twin.analysis.run.load_lines import LoadLine, Row, loads, skipped
 from pytest_twin.loads.registry import load_keyword, load_text
-from pytest_twin.report.load_shortfall import load_troubles
+from pytest_twin.report.load_shortfall import achieved_amounts, fold_alike, load_troubles
 from pytest_twin.report.wording import TERMINAL_WIDTH, truncate_middle
 from pytest_twin.run_folder.layout import ANNOTATIONS
 
 MOST_LOADS = 10
-MOST_ANSWERS = 3
 LONGEST_REQUEST = 36
 
 
@@ -40,14 +39,13 @@ def _load_table(found: Sequence[LoadLine], warned: Collection[str]) -> Iterator[
     width = max([12, *map(len, asked)]) + 1
     yield f"{'load':<{width}}{'times':>5}{'held':>10}  achieved"
     for line, text, request in zip(found[:MOST_LOADS], texts, asked, strict=False):
-        answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
         troubles = load_troubles(line)
         untold = [trouble for trouble in troubles if f"{text}: {trouble}" not in warned]
         note = " (see above)" if len(untold) < len(troubles) else ""
-        came = f"{answers}{on_host(line.host)}{note}".lstrip()
+        came = f"{achieved_amounts(line)}{on_host(line.host)}{note}".lstrip()
         before = f"{request:<{width}}{line.times:>5}{line.held_s:>8.1f} s  "
         yield from wrap(f"{before}{came}", TERMINAL_WIDTH, subsequent_indent=" " * len(before), break_on_hyphens=False)
-        for trouble in untold[:MOST_ANSWERS]:
+        for trouble in fold_alike(untold):
             yield from wrap(trouble, TERMINAL_WIDTH, initial_indent="    ", subsequent_indent="    ")
     if len(found) > MOST_LOADS:
         yield f"… and {len(found) - MOST_LOADS} more in {ANNOTATIONS}"

@@ -14,7 +14,7 @@ from pytest_twin.model.csv_text import parse_number, visible
 from pytest_twin.model.duration_text import format_duration
 from pytest_twin.report.comparison import markdown as comparison
 from pytest_twin.report.flaky_findings import describe_findings, group_findings
-from pytest_twin.report.load_shortfall import load_troubles
+from pytest_twin.report.load_shortfall import achieved_amounts, fold_alike, load_troubles
 from pytest_twin.report.markdown_escape import escape, table_row
 from pytest_twin.report.profile_ranking import SlowdownCurve, rank_resources, worst_failures
 from pytest_twin.report.wording import (
@@ -28,7 +28,7 @@ from pytest_twin.report.wording import (
     truncate_middle,
 )
 
-MOST, MOST_BAD, MOST_LOADS, MOST_ANSWERS = 5, 20, 20, 3
+MOST, MOST_BAD, MOST_LOADS = 5, 20, 20
 MOST_TRACEBACKS, MOST_LINES = 5, 40
 
 
@@ -196,9 +196,9 @@ def _loads(summary: RunSummary) -> Iterator[str]:
         yield from ("### Loads", "")
         yield from _table(*_host(summary, "host"), "load", "requested", "achieved", "times", "held", "problems")
     for load in summary.loads[:MOST_LOADS]:
-        answers, troubles = (", ".join(each[:MOST_ANSWERS]) for each in (load.achieved, load_troubles(load)))
-        figures = truncate_middle(load.target), answers, f"{load.times:,}", format_duration(load.held_s), troubles
-        yield _row(*_host(summary, display_name(load.host)), load_keyword(load.type), *figures)
+        which = *_host(summary, display_name(load.host)), load_keyword(load.type), truncate_middle(load.target)
+        troubles = ", ".join(fold_alike(load_troubles(load)))
+        yield _row(*which, achieved_amounts(load), f"{load.times:,}", format_duration(load.held_s), troubles)
     if summary.loads:
         yield from _more(len(summary.loads) - MOST_LOADS, "annotations.csv")
     if summary.skipped:

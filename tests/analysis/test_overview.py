@@ -9,7 +9,7 @@ import pytest
 from pytest_twin.analysis.run.load_lines import LoadLine, loads, skipped
 from pytest_twin.analysis.run.overview import CostRanking, cpu_s, growth_MB, leaks, written_MB
 from pytest_twin.model.event import ABORT, END, FIELDS, NOTE, SKIP, START
-from pytest_twin.report.load_shortfall import load_troubles
+from pytest_twin.report.load_shortfall import achieved_amounts, fold_alike, load_troubles
 
 
 def row(event, kind="cpu", target="cpu=75%", achieved="", detail=""):
@@ -76,6 +76,16 @@ def test_a_load_that_misses_less_than_a_tenth_of_a_second_was_held_too_short_to_
     assert line.achieved == (text,)
     assert line.lowest_share == (None if lowest is None else pytest.approx(lowest))
     assert bool(load_troubles(line)) == (lowest is not None)
+
+
+def test_troubles_that_differ_in_figures_are_told_once_and_only_some_amounts():
+    reasons = [f"starved: achieved {share} % of the request (0.{share} of 1 s of CPU time)" for share in (70, 71, 5)]
+    ends = [
+        row(ABORT, target="100%", achieved=f"{70 + at}%", detail={"reason": each}) for at, each in enumerate(reasons)
+    ]
+    (line,) = loads([*ends, row(ABORT, target="100%", achieved="99%", detail={"reason": "it died"})])
+    assert fold_alike(load_troubles(line)) == [f"{reasons[0]}, and 2 more like this", "it died"]
+    assert achieved_amounts(line) == "70%, 71%, 72% …"
 
 
 @pytest.mark.parametrize(("asked", "lowest"), [(49_283, None), (300_000, 0.0)])

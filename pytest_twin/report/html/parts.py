@@ -19,7 +19,7 @@ from pytest_twin.model.attempt_row import WITHIN_BUDGET
 from pytest_twin.model.duration_text import NOTHING, format_duration
 from pytest_twin.report.html.markup import TableHead, breakable, identity, join, markup, stacked_table
 from pytest_twin.report.html.svg import bars
-from pytest_twin.report.load_shortfall import load_troubles
+from pytest_twin.report.load_shortfall import achieved_amounts, fold_alike, load_troubles
 from pytest_twin.report.wording import (
     describe_machines,
     format_change,
@@ -30,7 +30,7 @@ from pytest_twin.report.wording import (
 )
 from pytest_twin.stressors.spec.starvation import STARVED_BELOW
 
-MOST_ANSWERS, MOST_BROKEN_BUDGETS = 3, 200
+MOST_BROKEN_BUDGETS = 200
 BLUE, ORANGE = "0, 114, 178", "213, 94, 0"  # of Okabe and Ito
 LOAD_HEADS = (
     TableHead("Load"), TableHead("Requested"), TableHead("Achieved"), TableHead("Lowest share"),
@@ -147,8 +147,8 @@ def loads_part(summary: RunSummary) -> Markup:
 
 
 def _load_row(line: LoadLine, *, several: bool) -> list[object]:
-    answers = ", ".join(line.achieved[:MOST_ANSWERS]) + (" …" if len(line.achieved) > MOST_ANSWERS else "")
-    trouble = join(markup("<div>{}</div>", each) for each in load_troubles(line)[:MOST_ANSWERS])
+    answers = achieved_amounts(line)
+    trouble = join(markup("<div>{}</div>", each) for each in fold_alike(load_troubles(line)))
     return [
         load_keyword(line.type), markup('<span class="id">{}</span>', line.target or NOTHING), answers or "unknown",
         _meter(line), f"{line.times:,}", format_duration(line.held_s), trouble, *[display_name(line.host)] * several,
