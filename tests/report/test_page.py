@@ -136,6 +136,12 @@ def test_the_figures_on_top_tell_whether_loads_were_as_asked(tmp_path, achieved,
     assert f'<dt>Loads</dt><dd>1</dd><div class="note">{said}</div>' in page(made.summary())
 
 
+@pytest.mark.parametrize(("samples", "said"), [(2, ""), (10, "every 0.1 s")])
+def test_two_samples_do_not_tell_how_often_the_run_was_sampled(tmp_path, samples, said):
+    text = page(MadeRun(tmp_path).sampled(samples / 10).summary())
+    assert re.search(rf"<dt>Samples</dt><dd>{samples}</dd>(?:<div class=\"note\">)?([^<]*)<", text)[1] == said
+
+
 def test_of_very_many_failed_tests_the_first_get_a_part(tmp_path):
     made = MadeRun(tmp_path).sampled(10)
     for number in range(70):

@@ -96,7 +96,7 @@ def _tiles(summary: RunSummary) -> Iterator[tuple[str, str, Markup | str]]:
             note if not summary.skipped else f"{note}, {sum(summary.skipped.values())} not reached",
         )
     if len(summary.times):
-        interval = summary.interval_s
+        interval = summary.interval_s if len(summary.times) > 2 else None  # the last one comes when the run ends
         yield "Samples", f"{len(summary.times):,}", f"every {interval:.2g} s" if interval else ""
 
 
