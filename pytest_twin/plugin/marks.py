@@ -46,13 +46,13 @@ def has_workers(config: pytest.Config) -> bool:
 
 
 def runs_tests(session: pytest.Session) -> bool:
-    """Return whether tests will run: here, or in pytest-xdist workers, of which it is not known yet how many they find.
+    """Return whether tests will run in this process; the controller of pytest-xdist has none.
 
     A session without tests leaves the report of the last one alone.
     """
     option = session.config.option
     is_broken = session.testsfailed and not option.continue_on_collection_errors
-    return not (option.collectonly or is_broken) and (bool(session.items) or has_workers(session.config))
+    return not (option.collectonly or is_broken) and bool(session.items)
 
 
 def is_dry_run(config: pytest.Config) -> bool:

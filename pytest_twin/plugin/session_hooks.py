@@ -39,7 +39,7 @@ class SessionHooks:
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Start the recording before the first test, unless no test runs, or only workers know their tests."""
         run = self._run
-        if runs_tests(session) and not has_workers(session.config):
+        if runs_tests(session):
             run.measure_idle(run.items)
             run.start()
             run.start_supervisor(session.items if run.for_each_test is not None else run.items)

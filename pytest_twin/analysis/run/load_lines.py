@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pytest_twin.model import event
 from pytest_twin.model.csv_text import parse_number
+from pytest_twin.model.quantity import format_share
 from pytest_twin.stressors.spec.request import CUT
 from pytest_twin.stressors.spec.starvation import achieved_share
 
@@ -111,7 +112,7 @@ class LoadEnd(NamedTuple):
         ratio = _ratio(self.achieved, self.target)
         is_of_ramp = "full_s" in self.fields and STAGES not in self.target and (ratio is None or ratio < NOTICEABLE)
         if is_of_ramp and self.share is not None:
-            return f"{self.achieved} ({100 * self.share:.0f} % of its ramp)"
+            return f"{self.achieved} ({format_share(self.share)} of its ramp)"
         return self.achieved
 
 
