@@ -95,10 +95,14 @@ def test_an_interrupt_ends_the_loads_of_workers_also_if_only_the_controller_got_
 
 EAGER = """import os, signal, time
 
-def pytest_collection_finish(session):
-    if hasattr(session.config, "workerinput") and os.path.exists("interrupt"):
-        os.kill(os.getppid(), signal.SIGINT)
-        time.sleep(2)  # here its files are open, and it has not told the controller of its tests
+class Interrupting:
+    def pytest_collection_finish(self, session):
+        if hasattr(session.config, "workerinput") and os.path.exists("interrupt"):
+            os.kill(os.getppid(), signal.SIGINT)
+            time.sleep(2)  # here its files are open, and it has not told the controller of its tests
+
+def pytest_sessionstart(session):
+    session.config.pluginmanager.register(Interrupting())  # last, so it is called before pytest-xdist
 """
 
 
