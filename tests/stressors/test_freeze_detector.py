@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from pytest_twin.stressors.supervisor.event_loop import EventLoop
 from pytest_twin.stressors.system.freeze_detector import FreezeDetector
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="stops a process")
 
 
 def test_who_wakes_up_much_too_late_was_kept_from_running():
@@ -41,25 +44,49 @@ def test_the_time_of_loads_does_not_count_what_is_skipped():
     assert loop.paused_s == pytest.approx(5.0)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="stops a process")
-def test_a_loop_that_was_stopped_knows_for_how_long():
+@contextmanager
+def stopped_loop(turns: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a loop that prints how long it was frozen, and stop it for 1.5 s, until it has noticed that."""
     code = (
         "from pytest_twin.stressors.supervisor.event_loop import EventLoop\n"
         "loop = EventLoop()\n"
         "loop.on_frozen = lambda began, ended: print(ended - began, flush=True)\n"
-        "print('ready', flush=True)\n"
-        "while True: loop.run_once(0.1)\n"
+        "loop.after(0.0, lambda: print('ready', flush=True))\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"ready\n"
-        for _ in range(10):  # it may not have got to its loop yet
-            began = time.monotonic()
-            os.kill(process.pid, signal.SIGSTOP)
-            time.sleep(1.5)
-            os.kill(process.pid, signal.SIGCONT)
-            if select.select([process.stdout], (), (), 1.0)[0]:
-                break
-        lost = float(process.stdout.readline())
-        took = time.monotonic() - began
-        process.kill()
-    assert 1.0 < lost < took + 0.1
+    with subprocess.Popen(
+        [sys.executable, "-c", code + turns], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stdout.readline() == b"ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def stop_for_a_while(process: subprocess.Popen[bytes], meanwhile: bytes = b"") -> float:
+    """Stop it and let it go on; return for how long it was stopped at most."""
+    began = time.monotonic()
+    os.kill(process.pid, signal.SIGSTOP)
+    time.sleep(1.5)
+    process.stdin.write(meanwhile)
+    process.stdin.flush()
+    os.kill(process.pid, signal.SIGCONT)
+    return time.monotonic() - began
+
+
+@linux
+@pytest.mark.parametrize("between", ["pass", "sum(range(3_000_000))"], ids=["waits", "is busy between its waits"])
+def test_a_loop_that_was_stopped_knows_for_how_long(between):
+    turns = f"while True: loop.run_once(0.001); {between}\n"
+    with stopped_loop(turns) as process:
+        longest = stop_for_a_while(process)
+        assert 1.0 < float(process.stdout.readline()) < longest + 0.1
+
+
+@linux
+def test_a_request_that_arrives_while_the_loop_is_stopped_is_read_after_that_time_is_counted():
+    turns = "loop.watch_requests(0, lambda data: print(data, flush=True))\nwhile True: loop.run_once(0.1)\n"
+    with stopped_loop(turns) as process:
+        longest = stop_for_a_while(process, b"end it")
+        assert 1.0 < float(process.stdout.readline()) < longest + 0.1
+        assert process.stdout.readline() == b"b'end it'\n"

@@ -56,7 +56,8 @@ class EventLoop:
     """Waits for the next event and runs its callback.
 
     Of the timers that are due it runs one at a time, and looks at the descriptors in between: however many are due, it
-    learns at once that a process has ended.
+    learns at once that a process has ended. After a time in which this process was frozen, it reads reports first, then
+    calls `on_frozen`, and only then reads requests and signals: a load that is ended by one has not held meanwhile.
 
     Attributes:
         frozen_until: When the last time ended in which this process was frozen, by `time.monotonic`.
@@ -70,6 +71,8 @@ class EventLoop:
         self._paused_at: float | None = None
         self._paused_before_s = 0.0  # in earlier pauses
         self._detector = FreezeDetector()
+        self._requests: set[int] = set()  # the descriptors of requests and signals
+        self._woke_at, self._cpu_s = math.inf, 0.0
         self.frozen_until = -math.inf
         self.on_frozen: Callable[[float, float], None] = lambda _began, _ended: None
 
@@ -123,11 +126,14 @@ class EventLoop:
         ]
         wait = max(0.0, min(waits)) if waits else None
         began = time.monotonic()
+        lost = self._detector.lost(self._woke_at + time.process_time() - self._cpu_s, began)
         ready = self._selector.select(wait)
         ended = time.monotonic()
-        lost = 0.0 if wait is None else self._detector.lost(began + wait, ended)
+        lost += 0.0 if wait is None else self._detector.lost(began + wait, ended)
+        self._woke_at, self._cpu_s = ended, time.process_time()
         for key, _ in ready:
-            key.data()
+            if not lost or key.fd not in self._requests:
+                key.data()
         if lost:
             self.frozen_until = ended
             self.on_frozen(ended - lost, ended)
@@ -138,8 +144,16 @@ class EventLoop:
             for _ in range(len(self._idle)):
                 self._idle.popleft()()
 
-    def watch(self, fd: int, receive: Callable[[bytes], None]) -> None:
-        """Call back with whatever can be read from a descriptor, and once with nothing at its end."""
+    def watch_requests(self, fd: int, receive: Callable[[bytes], None]) -> None:
+        """Watch a descriptor whose data may end a load."""
+        self._requests.add(self.watch(fd, receive))
+
+    def watch(self, fd: int, receive: Callable[[bytes], None]) -> int:
+        """Call back with whatever can be read from a descriptor, and once with nothing at its end.
+
+        Returns:
+            The descriptor that is waited for: a socket's on Windows.
+        """
         source, read = _selectable(fd)
 
         def on_readable() -> None:
@@ -149,6 +163,7 @@ class EventLoop:
             receive(data)
 
         self._selector.register(source, selectors.EVENT_READ, on_readable)
+        return source
 
     def unwatch(self, fd: int) -> None:
         """Do not read from a descriptor any more, on platforms that have signals."""
@@ -179,7 +194,7 @@ class EventLoop:
             reader.read(64)
             call()
 
-        self._selector.register(reader, selectors.EVENT_READ, on_readable)
+        self._requests.add(self._selector.register(reader, selectors.EVENT_READ, on_readable).fd)
 
 
 def _wakeup_pipe() -> tuple[io.RawIOBase, int]:

@@ -56,7 +56,7 @@ class Server:
         self.is_open = True
         self.manager = LoadManager(self._reply)
         self._loop = self.manager.loop
-        self._loop.watch(requests, self._on_input)
+        self._loop.watch_requests(requests, self._on_input)
         self._checks_parent = False
         is_watched = self._loop.watch_process(self._parent, self._on_owner_exit)
         self._longest_wait_s = None if is_watched else PARENT_CHECK_S
