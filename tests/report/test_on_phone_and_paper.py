@@ -95,20 +95,26 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser, busy, width):
     assert report.troubles == []
 
 
-def test_on_paper_the_table_has_all_tests(browser, tmp_path):
-    made = MadeRun(tmp_path).sampled(7)
-    for number in range(60):
+@pytest.mark.parametrize(
+    ("tests", "printed", "rest"), [(60, 60, ""), (310, 300, "The first 300 of 310 tests. All are in tests.csv.")]
+)
+def test_on_paper_the_table_is_one_long_page(browser, tmp_path, tests, printed, rest):
+    made = MadeRun(tmp_path).sampled(tests // 10 + 1)
+    for number in range(tests):
         made.test(f"t.py::test_{number}", number / 10, number / 10 + 0.1)
     path = tmp_path / "report.html"
     path.write_text(page(made.summary()), encoding="utf-8")
     report = Page(browser).open(path)
     report.one("#tests-on").click()
     rows = "return document.querySelectorAll('#tests-table tbody tr').length"
-    assert report.run(rows) == 10
+    there = report.run(rows)
+    assert there == min(50, tests - 50)
+    assert not report.one("#tests-rest").is_displayed()
     report.run("dispatchEvent(new Event('beforeprint'))")
-    assert report.run(rows) == 60
+    assert report.run(rows) == printed
+    assert report.run("return document.getElementById('tests-rest').textContent") == rest
     report.run("dispatchEvent(new Event('afterprint'))")
-    assert report.run(rows) == 10
+    assert report.run(rows) == there
 
 
 @pytest.mark.parametrize("width", [320, 390])

@@ -73,6 +73,7 @@ TABLE = """<div class="tools">
 <button type="button" id="tests-back" aria-label="Previous page of tests">←</button>
 <button type="button" id="tests-on" aria-label="Next page of tests">→</button></div>
 <table id="tests-table"><thead><tr>{heads}</tr></thead><tbody></tbody></table>
+<p class="paper-only" id="tests-rest"></p>
 <noscript><p>The table needs JavaScript; the same figures are in tests.csv.</p></noscript>"""
 FAILURES_FIRST = "first"  # the order in which the table stands first: failures, then the most CPU time
 

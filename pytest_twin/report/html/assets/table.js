@@ -2,9 +2,9 @@
 (() => {
   const table = document.getElementById("tests-table");
   if (!table) return;
-  const tests = TWIN.tests, count = tests.nodeid.length, SIZE = 50, SVG = "http://www.w3.org/2000/svg";
+  const tests = TWIN.tests, count = tests.nodeid.length, SIZE = 50, ON_PAPER = 300, SVG = "http://www.w3.org/2000/svg";
   const search = document.getElementById("tests-search"), which = document.getElementById("tests-outcome");
-  const phoneSort = document.getElementById("tests-sort"), told = document.getElementById("tests-told");
+  const phoneSort = document.getElementById("tests-sort"), told = document.getElementById("tests-told"), rest = document.getElementById("tests-rest");
   const [back, forth] = ["back", "on"].map((name) => document.getElementById("tests-" + name));
   const on = (number) => (tests.on ? tests.on[number] : "");
   const isBad = (number) => TWIN.bad.includes(TWIN.outcomes[tests.outcome[number]]);
@@ -36,7 +36,7 @@
     group.outcome = TWIN.outcomes[tests.outcome[group.chosen]];
   }
   const FIRST = "first"; // failures, and then what took the most CPU time
-  let order = groups, found = order, page = 0, by = FIRST, isDown = false, isPaper = false; // on paper, which has no pages of the table, all rows
+  let order = groups, found = order, page = 0, by = FIRST, isDown = false, isPaper = false; // paper has no pages of the table, but one long one
 
   function compare(a, b, name, sign) {
     const one = a[name], other = b[name];
@@ -66,10 +66,11 @@
   const count_of = (number) => number.toLocaleString("en");
 
   function draw() {
-    const first = isPaper ? 0 : page * SIZE, rows = isPaper ? found : found.slice(first, first + SIZE);
+    const first = isPaper ? 0 : page * SIZE, rows = found.slice(first, first + (isPaper ? ON_PAPER : SIZE));
     table.tBodies[0].replaceChildren(...rows.map(row));
     const all = `${count_of(groups.length)} ${groups.length === 1 ? "test" : "tests"}` + (isRepeated ? ` (${count_of(count)} runs)` : "");
     const of = found.length < groups.length ? `${count_of(found.length)} of ${all}` : all;
+    rest.textContent = rows.length < found.length ? `The first ${count_of(rows.length)} of ${of}. All are in tests.csv.` : "";
     told.textContent = found.length > SIZE ? `${count_of(first + 1)}–${count_of(first + rows.length)} of ${of}` : found.length ? of : "no test fits";
     back.disabled = page === 0;
     forth.disabled = first + SIZE >= found.length;
