@@ -287,7 +287,8 @@ def _start_exporter(settings: Settings) -> Exporter | None:
     try:
         exporter = Exporter(PrometheusConfig.of(settings, Path()))
     except ExporterError as error:
-        raise click.UsageError(f"--{settings.prometheus_option.replace('_', '-')}: {error}") from None
+        option = (error.setting or settings.prometheus_option).replace("_", "-")
+        raise click.UsageError(f"--{option}: {error}") from None
     for place in exporter.places:
         click.echo(f"metrics for Prometheus: {place}", err=True)
     return exporter

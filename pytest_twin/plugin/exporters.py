@@ -40,7 +40,7 @@ class SessionExporter:
         try:
             self._exporter = Exporter(self._config)
         except ExporterError as error:
-            written = self._settings.written(self._settings.prometheus_option)
+            written = self._settings.written(error.setting or self._settings.prometheus_option)
             raise pytest.UsageError(f"{written}: {error}") from None
 
     @property

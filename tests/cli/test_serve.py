@@ -72,6 +72,13 @@ def test_commands_that_record_take_the_same_options(tmp_path, command):
     assert "pytest_twin_run_completion_timestamp_seconds" in (tmp_path / "run.prom").read_text()
 
 
+def test_of_two_ways_the_one_that_fails_is_named(twin, tmp_path):
+    ways = ("--prometheus", "0", "--prometheus-textfile", "none/run.prom")
+    printed = twin("record", "--duration", "1s", *ways, status=2)
+    assert "Error: --prometheus-textfile: none/run.prom: No such file or directory" in printed
+    assert not (tmp_path / "twin-report").exists()
+
+
 def test_a_port_in_use_is_one_line_and_nothing_is_recorded(twin, tmp_path):
     import socket
 

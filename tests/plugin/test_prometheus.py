@@ -100,10 +100,13 @@ def test_a_port_in_use_is_one_line_before_anything_starts(pytester):
         (["-push=ftp://me:secret@host"],
          "--twin-prometheus-push: 'ftp://…@host' is not the URL of a server; write one such as http://localhost:9091"),
         (["-cert=a.pem"], "--twin-prometheus-cert: there is no endpoint; give --twin-prometheus [HOST:]PORT too"),
-        (["=0", "-cert=none.pem", "-key=none.key"], "--twin-prometheus: */none.pem: No such file or directory"),
+        (["=0", "-cert=none.pem", "-key=none.key"], "--twin-prometheus-cert: */none.pem: No such file or directory"),
         (["=nowhere.invalid:0"],
          "--twin-prometheus: nowhere.invalid: *; give a name or an address of this machine"),
         (["-textfile=none/run.prom"], "--twin-prometheus-textfile: */none/run.prom: No such file or directory"),
+        (["=0", "-textfile=none/run.prom"], "--twin-prometheus-textfile: */none/run.prom: No such file or directory"),
+        (["=0", "-cert=test_bad_input_is_one_line.py", "-key=none.key"],
+         "--twin-prometheus-key: */none.key: No such file or directory"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line(pytester, flags, message):

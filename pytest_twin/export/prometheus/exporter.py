@@ -15,7 +15,7 @@ from pytest_twin._system.interruptible_event import InterruptSafeEvent
 from pytest_twin._system.stderr_file import StderrFile
 from pytest_twin._system.stdlib import json, os
 from pytest_twin.export._detached_process import DetachedProcess
-from pytest_twin.export.prometheus.exporter_process import COLLECTED, EPOCH, ERROR, FOLDER, PROBLEMS, READY
+from pytest_twin.export.prometheus.exporter_process import COLLECTED, EPOCH, ERROR, FOLDER, PROBLEMS, READY, SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,15 @@ NEEDED = "prometheus_client"
 
 
 class ExporterError(Exception):
-    """The run cannot be exported; the message is for the user."""
+    """The run cannot be exported; the message is for the user.
+
+    Attributes:
+        setting: The setting that is wrong; empty if it is none.
+    """
+
+    def __init__(self, message: str, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class Exporter:
@@ -51,7 +59,7 @@ class Exporter:
             raise ExporterError("needs prometheus-client; pip install 'pytest-twin[export]'")
         self.places: list[str] = []
         self._problems: list[str] = []
-        self._error, self._is_stopped, self._has_ended = "", False, False
+        self._error, self._wrong_setting, self._is_stopped, self._has_ended = "", "", False, False
         self._ready = InterruptSafeEvent()
         context, self._stderr = ProcessContext.now(), StderrFile()
         try:
@@ -71,7 +79,7 @@ class Exporter:
             is_settled = self._error or self._process.wait(0)
             why = self._error if is_settled else f"was not ready within {READY_WITHIN_S:g} s"
             problems = self.stop()
-            raise ExporterError(why or problems[0])
+            raise ExporterError(why or problems[0], self._wrong_setting)
 
     @property
     def pid(self) -> int | None:
@@ -111,7 +119,7 @@ class Exporter:
             self.places = message[READY]
             self._ready.set()
         elif ERROR in message:
-            self._error = message[ERROR]
+            self._error, self._wrong_setting = message[ERROR], message[SETTING]
             self._ready.set()
         if PROBLEMS in message:
             self._problems += message[PROBLEMS]

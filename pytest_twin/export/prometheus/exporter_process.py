@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_twin.export.prometheus.outlets import Outlet
 
 READ_S = 1.0  # between two readings, so that none has much to read
-READY, ERROR, PROBLEMS = "ready", "error", "problems"  # keys of the messages
+READY, ERROR, SETTING, PROBLEMS = "ready", "error", "setting", "problems"  # keys of the messages
 FOLDER, EPOCH, COLLECTED = "folder", "epoch", "collected"
 END = b"\n"  # also put for the end of stdin, which a fork of a test may keep open
 
@@ -48,7 +48,7 @@ def main(paths: str, parent: int) -> None:
     try:
         outlets = open_outlets(wanted, run.registry(), platform.node())
     except OutletError as error:
-        say({ERROR: str(error)})
+        say({ERROR: str(error), SETTING: error.setting})
         return
     say({READY: [each.text for each in outlets], PID: os.getpid()})
     problems = _serve(run, outlets, parent, keep=wanted.keep)

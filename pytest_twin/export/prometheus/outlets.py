@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -24,11 +23,21 @@ if TYPE_CHECKING:
 
 TEXTFILE_S, PUSH_S = 1.0, 5.0
 PUSH_TIMEOUT_S, DELETE_TIMEOUT_S = 1.0, 0.5  # together less than the time that a run waits for its exporter
+ENDPOINT, CERTIFICATE, KEY = "prometheus", "prometheus_cert", "prometheus_key"  # settings
+TEXTFILE = "prometheus_textfile"
 TEMPORARY = ".tmp"  # node_exporter reads only files whose names end with .prom
 
 
 class OutletError(Exception):
-    """Metrics cannot be exported in one way; the message is for the user, without secrets."""
+    """Metrics cannot be exported in one way; the message is for the user, without secrets.
+
+    Attributes:
+        setting: The setting that is wrong; empty where the other side fails while the run goes on.
+    """
+
+    def __init__(self, message: str, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class Outlet(Protocol):
@@ -70,26 +79,23 @@ class Endpoint:
         """
         host, port = address
         if key and not certificate:
-            raise OutletError(f"{key}: there is no certificate for this key; give its file too")
-        key = key or certificate  # a file may have both
+            raise OutletError(f"{key}: there is no certificate for this key; give its file too", KEY)
+        if certificate:
+            key = key or certificate  # a file may have both
+            _check_certificate(certificate, key)
         try:
-            if certificate:  # read here first: an error of start_http_server would leave its port open
-                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
             self._server, _ = prometheus_client.start_http_server(
                 port, host, registry, certificate or None, key or None
             )
-        except ssl.SSLError as error:
-            files = " and ".join(dict.fromkeys((certificate, key)))
-            raise OutletError(f"{files}: {error.reason or error}; give a certificate and its key as PEM") from None
-        except (FileNotFoundError, PermissionError) as error:
-            if error.errno == errno.EACCES and error.filename is None and not certificate:
-                raise OutletError(f"port {port} on {host}: {error.strerror}; choose one above 1023") from None
-            raise OutletError(f"{_unreadable(certificate, key)}: {error.strerror}") from None
+        except PermissionError as error:
+            raise OutletError(f"port {port} on {host}: {error.strerror}; choose one above 1023", ENDPOINT) from None
         except socket.gaierror as error:
-            raise OutletError(f"{host}: {error.strerror}; give a name or an address of this machine") from None
+            problem = f"{host}: {error.strerror}; give a name or an address of this machine"
+            raise OutletError(problem, ENDPOINT) from None
         except OSError as error:
             what = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be opened: {error.strerror}"
-            raise OutletError(f"port {port} on {host} {what}; choose another one, or 0 for a free one") from None
+            problem = f"port {port} on {host} {what}; choose another one, or 0 for a free one"
+            raise OutletError(problem, ENDPOINT) from None
         shown = f"[{host}]" if ":" in host else host
         self.text = f"http{'s' if certificate else ''}://{shown}:{self._server.server_port}/metrics"
 
@@ -102,8 +108,24 @@ class Endpoint:
         self._server.server_close()
 
 
-def _unreadable(*paths: str) -> str:
-    return next((path for path in paths if not os.access(path, os.R_OK)), paths[0])
+def _check_certificate(certificate: str, key: str) -> None:
+    """Check both before the port is opened: an error of start_http_server would leave it open.
+
+    Raises:
+        OutletError: One cannot be used.
+    """
+    for path, setting in ((certificate, CERTIFICATE), (key, KEY)):
+        try:
+            with open(path, "rb"):
+                pass
+        except OSError as error:
+            raise OutletError(f"{path}: {error.strerror}", setting) from None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        files = " and ".join(dict.fromkeys((certificate, key)))
+        problem = f"{files}: {error.reason or error}; give a certificate and its key as PEM"
+        raise OutletError(problem, CERTIFICATE) from None
 
 
 class Textfile:
@@ -119,7 +141,7 @@ class Textfile:
         """
         self.text, self._path, self._registry = path, Path(path), registry
         if self._path.is_dir():
-            raise OutletError(f"{path} is a directory; give a file in it")
+            raise OutletError(f"{path} is a directory; give a file in it", TEXTFILE)
         self.update()
 
     def update(self) -> None:
@@ -130,7 +152,7 @@ class Textfile:
             temporary.chmod(0o644)  # node_exporter runs as another user
             temporary.replace(self._path)
         except OSError as error:
-            raise OutletError(f"{self._path}: {error.strerror}") from None
+            raise OutletError(f"{self._path}: {error.strerror}", TEXTFILE) from None
 
     def close(self, *, keep: bool) -> None:
         """Remove the file, or write it a last time."""

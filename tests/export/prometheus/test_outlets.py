@@ -78,9 +78,16 @@ def test_an_endpoint_serves_https_with_a_certificate(registry, tmp_path):
 
 
 def test_a_file_that_is_no_certificate_is_named(registry, tmp_path):
-    (tmp_path / "cert.pem").write_text("no certificate")
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("no certificate")
     with pytest.raises(OutletError, match=r"cert\.pem and .*key\.pem: .*; give a certificate and its key as PEM$"):
         Endpoint(("127.0.0.1", 0), registry, str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
+
+
+def test_a_certificate_that_is_a_folder_is_named(registry, tmp_path):
+    with pytest.raises(OutletError, match=r": Is a directory$") as raised:
+        Endpoint(("127.0.0.1", 0), registry, str(tmp_path), "")
+    assert raised.value.setting == "prometheus_cert"
 
 
 def test_a_key_without_a_certificate_is_an_error(registry):
