@@ -16,7 +16,8 @@ from pytest_twin.loads.schedule.schedule import Schedule, ScheduleError
 from pytest_twin.loads.spec import LoadError
 from pytest_twin.loads.validation import check_load
 from pytest_twin.model.csv_text import visible
-from pytest_twin.model.machine_formats.parser import RecordingError, parse_blocks, parse_text
+from pytest_twin.model.machine_formats.parser import parse_blocks, parse_text
+from pytest_twin.model.machine_formats.recorded_series import NoTimesError, RecordingError
 from pytest_twin.run_folder.machine_recordings import recording_blocks
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ def open_schedule(
             schedule = played_once(source.recording(name), name, kinds, window or {}, changes)
     except ScheduleError:
         raise
+    except NoTimesError as error:
+        problem = f"is neither a schedule (JSON or TOML) nor a recording: {error}"
+        raise ScheduleError([visible(f"{name}: {problem}")]) from None
     except RecordingError as error:
         raise ScheduleError([visible(f"{name}: {problem}") for problem in error.problems]) from None
     except (OSError, ValueError) as error:

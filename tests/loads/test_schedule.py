@@ -243,6 +243,7 @@ def test_a_legacy_list_of_nothing_is_a_schedule_of_nothing():
         ("5", "is not an object with events, nor a legacy list"),
         ("{}", f"events: must be a list of at most {MOST_EVENTS} events"),
         ('{"events": {}}', f"events: must be a list of at most {MOST_EVENTS} events"),
+        ('{"name": "web", "version": "1.0.0", "scripts": {}}', 'is no schedule: it has no list of "events"'),
     ],
 )
 def test_a_file_that_is_no_schedule_says_so(text, line):

@@ -152,3 +152,22 @@ def test_a_schedule_that_is_written_elsewhere_finds_its_recording(folder):
     assert json.loads(written.read_text())["events"][0]["replay"].replace("\\", "/") == "../../prod.csv"
     assert parts(written)[1] == 6
     assert open_schedule(folder / "same.json", KINDS).label == schedule.label
+
+
+PROSE = ["The server was slow, and then it was not.", "Users, as ever, told us first.", 'One said "it hangs".', "Why"]
+
+
+@pytest.mark.parametrize("lines", [PROSE, ['"""Tests, and fixtures."""', "import os", '"', "x = 1, 2"], ["a,b", "1"]])
+def test_a_text_that_is_neither_schedule_nor_recording_is_one_line(tmp_path, lines):
+    path = tmp_path / "notes.txt"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    advice = "row 1: has no column of times; name it timestamp, or elapsed_s where it has seconds"
+    assert problems(path) == [f"notes.txt: is neither a schedule (JSON or TOML) nor a recording: {advice}"]
+
+
+@pytest.mark.parametrize("heading", [HEADING, "when,elapsed,cpu_percent\n"])
+def test_the_first_bad_rows_of_a_recording_are_listed(tmp_path, heading):
+    path = tmp_path / "prod.csv"
+    path.write_text(heading + "".join(ROWS) + "2026-11-28T10:00:07.000Z,7\n" * 9)
+    misfit = "has 2 cells, but the header has 3"
+    assert problems(path) == [*(f"prod.csv: row {row}: {misfit}" for row in (8, 9, 10)), "prod.csv: and 6 more rows"]

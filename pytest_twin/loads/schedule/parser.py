@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 from pytest_twin.loads.modifiers import GUARDS, MODIFIERS
@@ -27,7 +28,7 @@ from pytest_twin.loads.spec import Kinds, Load, LoadError
 from pytest_twin.loads.stress_ng import ENGINE
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.demand_change import DemandChange
-from pytest_twin.model.error_text import unknown
+from pytest_twin.model.error_text import MOST_KNOWN, suggestion, unknown
 from pytest_twin.model.machine_formats.parser import RecordingError
 from pytest_twin.model.machine_recording import MachineRecording
 from pytest_twin.model.quantity import LONGEST_S
@@ -86,6 +87,11 @@ def _format_advice(text: str, name: str) -> str:
     if _TOML.match(text):
         return "is TOML; give it a name that ends in .toml"
     return ""
+
+
+def _has_events(document: Mapping[str, Any]) -> bool:
+    """Tell whether a document has events, or a key that is spelled nearly so."""
+    return "events" in document or any(suggestion(key, ["events"]) for key in islice(document, MOST_KNOWN))
 
 
 @contextmanager
@@ -168,6 +174,9 @@ class _Parser:
         """Return the schedule of a document in the current format."""
         if not isinstance(document, dict):
             self.add_problem("", "is not an object with events, nor a legacy list")
+            return Schedule(())
+        if document and not _has_events(document):
+            self.add_problem("", 'is no schedule: it has no list of "events"')
             return Schedule(())
         top: dict[str, Any] = {"anchor": SESSION, "mode": PARALLEL, "seed": 0}
         for key, raw in document.items():

@@ -36,6 +36,10 @@ class RecordingError(ValueError):
         self.problems = problems
 
 
+class NoTimesError(RecordingError):
+    """A text is no table of times, which any recording is."""
+
+
 def rows_error(problems: Sequence[str]) -> RecordingError:
     """Return an error that reports the first problems and the number of the others."""
     more = len(problems) - MAX_ROWS_REPORTED

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pytest_twin.model import spreadsheet, timestamps
@@ -25,7 +26,13 @@ from pytest_twin.model.machine_formats.column_meaning import (
     find_columns,
     find_value,
 )
-from pytest_twin.model.machine_formats.recorded_series import RecordedSeries, RecordingError, TimedSeries, rows_error
+from pytest_twin.model.machine_formats.recorded_series import (
+    NoTimesError,
+    RecordedSeries,
+    RecordingError,
+    TimedSeries,
+    rows_error,
+)
 from pytest_twin.model.spreadsheet import Spreadsheet, SpreadsheetError
 
 if TYPE_CHECKING:
@@ -40,12 +47,15 @@ TOTAL_MEMORY = "ram_total_gb"
 UNITS_OF_SHARES = {"percent", "%"}
 MISSING = {"", "nan", "null", "none", "n/a", "na", "-", "undefined", "inf", "+inf", "-inf", "infinity"}
 HEAD = 1 << 16
+LINES_OF_HEAD = 3  # the separator for Excel, the names of the columns, and a row
 LARGEST_NUMBER = 1e20  # of a time
 LARGEST_RATIO = 1.0 + 1e-9
 LEAST_RATIO = 0.1  # the largest value of an idle machine in per cent is below that
+NO_TIMES = f"row 1: has no column of times; name it timestamp, or {ELAPSED} where it has seconds"
 UNIT_HINT = "; write the unit into the name of the column, such as disk_write_MB"
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*%?", re.ASCII | re.IGNORECASE)
+_SEPARATOR = re.compile("[,;\t]")
 _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)", re.ASCII)
 _WITH_UNIT = re.compile(r"[+-]?[\d.]+\s*[A-Za-z]{1,6}(?:/s)?", re.ASCII)
 _PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", re.ASCII)
@@ -92,6 +102,8 @@ def read_table(blocks: Blocks) -> TimedSeries:
         try:
             table = _read_cells(spreadsheet.parse_table(text))
         except SpreadsheetError as error:
+            if not _begins_with_times(text):  # as prose, in which each line has its commas
+                raise NoTimesError([NO_TIMES]) from None
             raise rows_error(error.problems) from None
     import numpy as np
 
@@ -428,7 +440,17 @@ def _time_columns(table: Spreadsheet) -> tuple[str, ...]:
         raise RecordingError(["row 1: has no names of columns; put a line such as timestamp,value above it"])
     if known or (first and _is_time(table.columns[first])):
         return ((known or [first])[0],)
-    raise RecordingError([f"row 1: has no column of times; name it timestamp, or {ELAPSED} where it has seconds"])
+    raise NoTimesError([NO_TIMES])
+
+
+def _begins_with_times(text: str) -> bool:
+    """Tell whether one of the first lines of a text that is no table names times, or begins with one."""
+    lines = (line for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    for line in islice(lines, LINES_OF_HEAD):
+        cells = [cell.strip(' "') for cell in _SEPARATOR.split(line)]
+        if _is_time(cells) or any(cell.casefold() in {*TIMES, ELAPSED} for cell in cells):
+            return True
+    return False
 
 
 def _is_time(cells: Sequence[str]) -> bool:
