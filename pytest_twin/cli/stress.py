@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -19,6 +18,7 @@ from pytest_twin.cli._options import (
     settings_options,
     stop_on_signals,
 )
+from pytest_twin.loads.applied import stop_all
 
 
 @click.command
@@ -37,13 +37,11 @@ def command(duration: float | None, **given: Any) -> None:
     if not load:
         raise click.UsageError("nothing to apply; give a load such as --cpu 75%")
     with stop_on_signals() as stop:
-        with open_recording(settings) as recording, ExitStack() as stack:
+        with open_recording(settings) as recording, view_of(recording, settings.interval) as view:
             applied = [recording.apply(part) for part in load.parts]
-            for each in applied:
-                stack.callback(each.stop)
-            view = stack.enter_context(view_of(recording, settings.interval))
             view.wait(stop, over=lambda: all(each.is_settled for each in applied), facts=_starting)
             view.wait(stop, duration, over=lambda: all(each.ended_at is not None for each in applied))
+            stop_all(applied, is_timed=not stop.is_set())
         finish(recording, {} if stop.is_set() else {str(each.part): each for each in applied})
 
 

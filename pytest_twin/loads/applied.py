@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.interruptible_event import InterruptSafeEvent
+from pytest_twin.stressors.spec.request import TIMED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,15 +62,20 @@ class AppliedLoad:
         """Whether it is ready, or has failed before."""
         return self._ready.is_set()
 
-    def stop(self) -> None:
-        """Stop it and wait for its end; does nothing for a load that has ended, or in a forked process."""
-        self.ask_to_stop()
+    def stop(self, *, is_timed: bool = False) -> None:
+        """Stop it and wait for its end; does nothing for a load that has ended, or in a forked process.
+
+        Args:
+            is_timed: Whether its duration is over, in which it should have moved all of an amount.
+        """
+        self.ask_to_stop(is_timed=is_timed)
         self.wait_gone()
 
-    def ask_to_stop(self) -> None:
-        """Request its end without waiting for it."""
+    def ask_to_stop(self, *, is_timed: bool = False) -> None:
+        """Request its end without waiting for it; the argument is as that of `stop`."""
         if self._is_active:
-            self._channel.send({"op": "stop", "id": self.id})
+            why = {"reason": TIMED} if is_timed else {}
+            self._channel.send({"op": "stop", "id": self.id, **why})
 
     def wait_gone(self) -> None:
         """Wait until it has ended."""
@@ -120,13 +126,13 @@ class AppliedLoad:
         return {"event": "abort", **times, "reason": reason, "achieved": {}}
 
 
-def stop_all(loads: Sequence[AppliedLoad]) -> None:
-    """Stop these loads and wait for their end.
+def stop_all(loads: Sequence[AppliedLoad], *, is_timed: bool = False) -> None:
+    """Stop these loads and wait for their end; the arguments are as those of `AppliedLoad.stop`.
 
     All are requested to stop before the first is waited for, so that none continues if the waiting is interrupted by
     Ctrl-C or by a time limit.
     """
     for each in loads:
-        each.ask_to_stop()
+        each.ask_to_stop(is_timed=is_timed)
     for each in loads:
         each.wait_gone()

@@ -54,6 +54,19 @@ def test_a_load_that_the_end_of_the_run_cut_says_so_and_is_short_of_nothing():
     assert (line.troubles, line.achieved, line.lowest_share) == (("stopped before it was ready",), (), None)
 
 
+@pytest.mark.parametrize(
+    ("kind", "target", "achieved", "share"),
+    [
+        ("disk", "1TB", "5.0GB", 0.005), ("disk", "1GiB", "512.0MiB", 0.5), ("memory", "512", "256MiB", 0.5),
+        ("cpu", "4", "1.00 cores", 0.25), ("disk", "50MB/s", "50.0MB", None),
+        ("constraint", "cpu=0.5", "0.2 CPUs", None),
+    ],
+)  # fmt: skip
+def test_amounts_are_compared_in_one_unit(kind, target, achieved, share):
+    (line,) = loads([row(END, kind, target, achieved, {"held_s": 2})])
+    assert line.lowest_share == (None if share is None else pytest.approx(share))
+
+
 def test_a_ramp_is_judged_by_what_it_requested_over_its_time():
     ramp = {"held_s": 1, "cpu_s": 0.8, "asked_cpu_s": 0.81}
     short = {"held_s": 1, "cpu_s": 0.5, "asked_cpu_s": 1.0}
@@ -127,7 +140,7 @@ def test_amounts_that_no_load_can_have_are_not_compared():
 )
 def test_what_a_load_achieved_within_its_ramp_says_so(target, achieved, text):
     figures = {"held_s": 1.2, "full_s": 0.0, "mean_resident_bytes": 99, "asked_mean_resident_bytes": 100}
-    (line,) = loads([row(END, target=target, achieved=achieved, detail=figures)])
+    (line,) = loads([row(END, "memory", target, achieved, figures)])
     assert (line.achieved, line.lowest_share) == ((text,), pytest.approx(0.99))
     assert not load_troubles(line)
 

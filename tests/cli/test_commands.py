@@ -445,6 +445,15 @@ def test_stress_says_why_a_load_failed(twin):
     assert said.splitlines()[-1] == "disk=1MB/s: /no/such/place is not a directory"
 
 
+@pytest.mark.parametrize("command", ["run", "stress"])
+def test_an_amount_that_is_not_written_in_its_time_is_missed(twin, tmp_path, command):
+    load = {"disk": "999TB", "pause": "10ms", "block": "64KiB"}
+    (tmp_path / "plan.json").write_text(json.dumps({"events": [{"id": "a", "duration": "300ms", **load}]}))
+    options = [word for name, value in load.items() for word in (f"--{name}", value)]
+    said = twin(command, *({"run": ["plan.json"], "stress": [*options, "--duration", "300ms"]}[command]), status=1)
+    assert re.search(r"^disk=999TB( \[a\])?: starved: achieved 0 % of the request \(", said, re.MULTILINE)
+
+
 def test_run_says_which_loads_were_missed_and_goes_on_with_the_others(twin, tmp_path):
     events = [
         {"id": "a", "duration": "1s", "disk": "1MB/s", "directory": "/no/such/place"},

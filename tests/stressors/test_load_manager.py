@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -412,6 +413,35 @@ def test_an_amount_that_is_done_before_its_duration_ends_once(loads, amount):
     assert loads.until("end")["reason"] == "done"
     loads.wind(1200)
     assert [each["event"] for each in loads.replies] == ["ready", "end"]
+
+
+@pytest.fixture
+def large_amount(amount, tmp_path):
+    """A load that writes 256 KiB each 5 ms, and would have to go on for hours."""
+    slow = {"directory": str(tmp_path), "block": 256 * 1024, "pause": 0.005, "loop": False}
+    return {**amount, "profile": [[0, 2**40]], "options": slow}
+
+
+@in_process
+def test_an_amount_that_is_not_written_in_its_duration_is_starved(loads, large_amount):
+    loads.apply({**large_amount, "duration": 0.3})
+    reason = loads.until("abort")["reason"]
+    assert re.fullmatch(r"starved: achieved 0 % of the request \([\d.]+ of 1099512 MB moved\)", reason)
+
+
+@in_process
+@pytest.mark.parametrize(("reason", "event"), [("duration", "abort"), ("stopped", "end")])
+def test_whoever_stops_a_load_says_whether_its_time_is_over(loads, large_amount, reason, event):
+    loads.apply(large_amount)
+    loads.until("ready")
+    loads.manager.stop("load", reason)
+    assert loads.until(event)["event"] == event
+
+
+@in_process
+def test_an_amount_in_a_loop_has_no_whole(loads, large_amount):
+    loads.apply({**large_amount, "duration": 0.3, "options": {**large_amount["options"], "loop": True}})
+    assert loads.until("end")["reason"] == "duration"
 
 
 @in_process

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from pytest_twin.loads.amount_numbers import amount_numbers
 from pytest_twin.model import event
 from pytest_twin.model.csv_text import parse_number
 from pytest_twin.model.quantity import format_share
@@ -16,8 +16,6 @@ from pytest_twin.stressors.spec.request import CUT
 from pytest_twin.stressors.spec.starvation import achieved_share
 
 Row = Mapping[str, str]
-AMOUNT, CORES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%/]*)$"), "cores"  # as which workers are counted
-
 STAGES = ","  # in a target: behind it are the stages
 NOTICEABLE = 0.95  # of the request: more is within what control of a rate leaves
 CHANCE_S = 0.1  # of its time: a load may be short of so much by its start, its end and the size of its steps
@@ -75,7 +73,16 @@ class LoadEnd(NamedTuple):
         Old runs have only the amount at its end, which says nothing about a request that changes.
         """
         found = achieved_share(self.fields)
-        return _ratio(self.achieved, self.target) if found is None else found
+        return self._ratio if found is None else found
+
+    @property
+    def _ratio(self) -> float | None:
+        """The achieved amount as a share of the requested one; None for a constraint, and if one is not known."""
+        if self.type == event.CONSTRAINT:
+            return None
+        numbers = amount_numbers(self.type, self.target, self.achieved)
+        ratio = numbers.achieved / numbers.asked if numbers.asked else math.nan
+        return ratio if math.isfinite(ratio) else None
 
     @property
     def held_s(self) -> float:
@@ -109,7 +116,7 @@ class LoadEnd(NamedTuple):
         """The achieved amount; what seems short of the request and is not, since it was in its ramp, says so."""
         if self.unjudged:
             return f"{self.achieved} ({self.unjudged})"
-        ratio = _ratio(self.achieved, self.target)
+        ratio = self._ratio
         is_of_ramp = "full_s" in self.fields and STAGES not in self.target and (ratio is None or ratio < NOTICEABLE)
         if is_of_ramp and self.share is not None:
             return f"{self.achieved} ({format_share(self.share)} of its ramp)"
@@ -150,15 +157,6 @@ def group_loads(ends: Iterable[LoadEnd]) -> list[LoadLine]:
         lowest = min((share for share in shares if share is not None), default=None)
         lines.append(LoadLine(kind, target, len(found), tuple(achieved), held, troubles, host, lowest))
     return lines
-
-
-def _ratio(answer: str, target: str) -> float | None:
-    """Return the ratio of two amounts; None if they have different units."""
-    one, other = (AMOUNT.match(text) for text in (answer, target))
-    if not one or not other or one[2].replace(CORES, "") != other[2] or not float(other[1]):
-        return None
-    ratio = float(one[1]) / float(other[1])
-    return ratio if math.isfinite(ratio) else None
 
 
 def skipped(annotations: Sequence[Row]) -> Counter[str]:

@@ -14,7 +14,7 @@ BESIDE = "beside"  # option: the shared counter of the CPU seconds that other lo
 LATE = "late_s"  # option: how much of such a profile was over when the workers were given the load; below 0: its start
 LOWEST = "lowest"  # option of a replayed memory: the recorded share below its profile
 WHOLE = "whole"  # option of memory: the profile is that of the whole machine, and the load what others leave of it
-STOPPED, CUT = "stopped", "stopped before it was ready"  # reasons of an end
+STOPPED, TIMED, CUT = "stopped", "duration", "stopped before it was ready"  # reasons of an end
 
 
 class LoadRequest:

@@ -7,7 +7,7 @@ import time
 from functools import partial
 from importlib import import_module
 
-from pytest_twin.stressors.spec.request import BESIDE, CUT, LATE, ON_TIME, REPLAY, STOPPED
+from pytest_twin.stressors.spec.request import BESIDE, CUT, LATE, ON_TIME, REPLAY, STOPPED, TIMED
 from pytest_twin.stressors.supervisor.load_judge import SILENCE_LIMIT_S, LoadJudge, WorkerRecord, describe_state
 from pytest_twin.stressors.supervisor.stop_conditions import check_sample
 from pytest_twin.stressors.supervisor.worker_pool import kill_after_s
@@ -300,7 +300,7 @@ class ActiveLoad:
     def _end_after(self, begin: float) -> None:
         """Stop the load after its duration, counted from its start if it has one, else from when it is ready."""
         if self._request.duration is not None:
-            self._loop.at(begin + self._request.duration, lambda: self.stop("duration"))
+            self._loop.at(begin + self._request.duration, lambda: self.stop(TIMED))
 
     def _watch(self, due: float) -> None:
         """Fail the load if a worker is stuck, and check again later.
@@ -383,7 +383,8 @@ class ActiveLoad:
         if self._is_unready and not self._is_cut:
             self._fault = self._fault or "ended before it was ready"
         elif self._ready_at is not None and self._judge is not None:
-            self._fault = self._fault or self._judge.shortfall(achieved, self._held_s())
+            is_timed = self._stop_reason == TIMED
+            self._fault = self._fault or self._judge.shortfall(achieved, self._held_s(), is_timed=is_timed)
         self._owner.report(
             self,
             "abort" if self._fault else "end",

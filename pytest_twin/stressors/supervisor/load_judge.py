@@ -75,6 +75,8 @@ class LoadJudge:
             self._requested = module.asked(job)
         elif kind is not None and job.unit in {RATE, OPS}:
             self._requested = job.profile
+        is_work = kind is not None and job.unit in kind.fixed and not job.options.get("loop")
+        self._work = job.profile.peak if is_work else None
         self._level: str = kind.level if kind is not None else ""
         self._reported: str = self._level or (kind.measure if kind is not None else "")
         self._figure = f"mean_{self._level}" if self._level else self._reported
@@ -95,11 +97,18 @@ class LoadJudge:
             found[f"asked_{self._figure}"] = self._asked(held_s) / per_s
         return found
 
-    def shortfall(self, achieved: Figures, held_s: float) -> str:
+    def shortfall(self, achieved: Figures, held_s: float, *, is_timed: bool = False) -> str:
         """Return a description of a load that has achieved much less than requested; empty if it has not.
 
         A kernel's tick at its beginning or end may be missing, and what each worker adds at once.
+
+        Args:
+            achieved: Its figures.
+            held_s: Seconds for which it was applied.
+            is_timed: Whether its duration is over; only then is all of a piece of work due.
         """
+        if is_timed and self._work is not None:
+            achieved = {**achieved, f"asked_{self._figure}": self._work}
         if self._requested is None or held_s <= 0:
             return starved(achieved)
         per_s = held_s if self._level else 1.0

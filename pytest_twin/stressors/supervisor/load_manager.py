@@ -66,15 +66,15 @@ class LoadManager:
             lead_s = LEAD_S if load.is_on_time and not self._limits else 0.0
             self.loop.at(request.start - lead_s, load.start)
 
-    def stop(self, load_id: str) -> None:
+    def stop(self, load_id: str, reason: str = STOPPED) -> None:
         """Stop a load, or cancel one that has not started.
 
         The end of an unknown load is reported too: a client that was interrupted while it requested one waits for it.
         """
         if load := self._loads.get(load_id):
-            load.stop(STOPPED)
+            load.stop(reason)
         else:
-            ended: dict[str, Any] = {"began": None, "since": None, "paused": 0.0, "reason": STOPPED, "achieved": {}}
+            ended: dict[str, Any] = {"began": None, "since": None, "paused": 0.0, "reason": reason, "achieved": {}}
             self._reply({"event": "end", "id": load_id, "at": time.monotonic(), **ended})
 
     def stop_all(self) -> None:

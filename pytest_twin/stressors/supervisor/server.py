@@ -5,7 +5,7 @@ everything that it started, at the end of stdin or when its parent has ended, wh
 documented in `load_manager`; these are the operations:
 
 - ``{"op": "apply", ...}``: apply a load; the other keys are those of `LoadRequest.to_json`
-- ``{"op": "stop", "id": ...}``: stop a load
+- ``{"op": "stop", "id": ...}``: stop a load; ``"reason": "duration"`` where its time is over
 - ``{"op": "achieved", "id": ...}``: reply with ``{"event": "achieved", "id": ..., "achieved": {...}}``, also for an
   unknown load
 - ``{"op": "owner", "pid": ...}``: end when that process ends too, and not only the parent
@@ -26,7 +26,7 @@ import sys
 import time
 
 from pytest_twin.stressors import PROCESS_NAME
-from pytest_twin.stressors.spec.request import LoadRequest
+from pytest_twin.stressors.spec.request import STOPPED, LoadRequest
 from pytest_twin.stressors.supervisor.load_manager import LoadManager
 from pytest_twin.stressors.system.parent import is_alive, process_state
 from pytest_twin.stressors.system.prctl import set_process_name
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 LONGEST_WRITE = 1 << 16  # bytes
 PARENT_CHECK_S = 0.25  # the kernel has no event for a stopped parent, and not everywhere one for its end
-STOPPED = "stopped"
 
 
 class Server:
@@ -117,7 +116,7 @@ class Server:
             if not self._checks_parent:
                 self._check_parent_later()
         elif op == "stop":
-            manager.stop(message["id"])
+            manager.stop(message["id"], message.get("reason", STOPPED))
         elif op == "achieved":
             self._reply({"event": "achieved", "id": message["id"], "achieved": manager.achieved(message["id"])})
         elif op in {"pause", "resume"}:
