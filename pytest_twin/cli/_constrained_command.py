@@ -177,7 +177,8 @@ def _summary(applied: AppliedLoad, usage: resource.struct_rusage, own_bytes: int
     peak = figures.get("peak_bytes")
     size, whose = (usage.ru_maxrss * 1024, "largest process") if peak is None else (peak, "peak memory")
     throttled = [f"throttled for {figures['throttled_s']:.2f} s"] if "throttled_s" in figures else []
-    reduced = [f"reduced to {figures['reduced']:g} CPUs by the group around it"] if "reduced" in figures else []
+    cpus = figures.get("effective_cpus")
+    reduced = [] if cpus is None else [f"reduced to {cpus:g} CPUs by the group around it"]
     memory = f"{whose} {format_bytes(size) if size > own_bytes + MIB else f'below {format_bytes(own_bytes + MIB)}'}"
     words = [f"{cpu_s:.2f} s of CPU time", *throttled, memory, *reduced]
     return f"pytest-twin: {applied.part} by {figures.get('backend') or 'nothing'}: {', '.join(words)}"

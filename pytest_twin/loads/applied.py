@@ -84,12 +84,7 @@ class AppliedLoad:
 
     @property
     def problem(self) -> str:
-        """Why it failed or was reduced, known at its end; empty if neither.
-
-        A constraint is reduced within one that is tighter, which is none.
-        """
-        if self.part.is_constraint:
-            return self.failure
+        """Why it failed or was reduced, known at its end; empty if neither."""
         return str(self.failure or self.achieved.get("reduced") or "")
 
     @property

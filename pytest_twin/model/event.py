@@ -12,7 +12,7 @@ from pytest_twin.model.csv_text import record
 from pytest_twin.stressors.constraint import TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 START, END, ABORT, SKIP, NOTE = "start", "end", "abort", "skip", "note"
 TEST, PHASE, GAP, CONSTRAINT = "test", "phase", "gap", TYPE
@@ -90,6 +90,15 @@ def detail_fields(text: str) -> dict[str, Any]:
         if isinstance(found, dict):
             return found
     return {"text": text} if text else {}
+
+
+def reduction(fields: Mapping[str, object]) -> str:
+    """Return why a load was reduced, from the fields of its end; empty if it was not.
+
+    In old files a constraint has a number there: the CPUs of a tighter one around it, which is no reason.
+    """
+    why = fields.get("reduced")
+    return why if isinstance(why, str) else ""
 
 
 def skipped_loads(text: str) -> int:

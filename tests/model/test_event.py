@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import header, records
-from pytest_twin.model.event import FIELDS, NOTE, START, Event, detail, skipped_loads
+from pytest_twin.model.event import FIELDS, NOTE, START, Event, detail, reduction, skipped_loads
 
 CLOCK = Clock(began=0.0, epoch=1_760_149_800.0)
 WORDS = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=8).filter(lambda text: text[:1] not in "=+-@'")
@@ -67,3 +67,16 @@ def test_an_event_is_read_back_as_it_was_written(event):
 )
 def test_a_skip_is_of_one_load_unless_its_detail_says_of_how_many(text, loads):
     assert skipped_loads(text) == loads
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"reduced": "stopped at 512 MiB"}, "stopped at 512 MiB"),
+        ({}, ""),
+        ({"effective_cpus": 0.1}, ""),
+        ({"reduced": 0.1}, ""),
+    ],
+)
+def test_a_load_was_reduced_for_a_reason_and_a_number_of_an_old_file_is_none(fields, why):
+    assert reduction(fields) == why

@@ -103,15 +103,6 @@ class LoadEnd(NamedTuple):
         return "requested too little to judge" if 0 < missing_bytes < BLOCK_BYTES else ""
 
     @property
-    def reduced(self) -> str:
-        """Why it was reduced; empty if it was not.
-
-        A constraint within a tighter one has the CPUs of that one there, and no reason: it takes what it should.
-        """
-        why = self.fields.get("reduced")
-        return why if isinstance(why, str) else ""
-
-    @property
     def achieved_text(self) -> str:
         """The achieved amount; what seems short of the request and is not, since it was in its ramp, says so."""
         if self.unjudged:
@@ -149,7 +140,7 @@ def group_loads(ends: Iterable[LoadEnd]) -> list[LoadLine]:
     for (kind, target, host), found in groups.items():
         held = sum(end.held_s for end in found)
         aborted = [str(end.fields["reason"]) for end in found if end.is_aborted and "reason" in end.fields]
-        reduced = [end.reduced for end in found if end.reduced]
+        reduced = [why for end in found if (why := event.reduction(end.fields))]
         achieved = dict.fromkeys(end.achieved_text for end in found if end.achieved)
         cut = [CUT for end in found if end.fields.get("reason") == CUT]
         troubles = tuple(dict.fromkeys(aborted + reduced + cut))

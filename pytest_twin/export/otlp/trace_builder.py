@@ -230,5 +230,4 @@ def _shortfall(each: RecordedSpan) -> str | None:
         return str(each.fields.get("reason") or each.fields.get("text") or each.state)
     if each.state == UNFINISHED:
         return "the run ended before this did"
-    reduced = each.fields.get("reduced")  # of a constraint, the CPUs of a tighter one around it: no shortfall
-    return reduced if isinstance(reduced, str) else None
+    return event.reduction(each.fields) or None

@@ -86,7 +86,7 @@ class GroupCpu:
             self._usage = tests.groups.find("cpuacct")
             self._usage.adopt(tests.outside)
         group.adopt(tests.outside)
-        self._reduced = self._quota.cpus if self._quota.cpus < options["cpu"] else None
+        self._is_reduced = self._quota.cpus < options["cpu"]  # within a tighter group, which is no fault
         self._release_at = 0.0
         self._samples = samples.PeriodSamples(self._quota.period_s)
         self.restart()
@@ -126,7 +126,7 @@ class GroupCpu:
             "stat_began_s": self._throttled_s,
             **self._samples.figures(),
         }
-        return found if self._reduced is None else {**found, "reduced": self._reduced}
+        return {**found, "effective_cpus": self._quota.cpus} if self._is_reduced else found
 
     def _usage_s(self) -> float:
         if self._usage.version == 1:

@@ -204,10 +204,11 @@ def test_a_load_that_fell_short_is_an_error(tmp_path, what, detail, message):
     assert span.end_time_unix_nano == nanoseconds(2 if what else 3)
 
 
-def test_a_constraint_within_a_tighter_one_is_no_error(tmp_path):
+@pytest.mark.parametrize("name", ["effective_cpus", "reduced"])  # the latter in old files
+def test_a_constraint_within_a_tighter_one_is_no_error(tmp_path, name):
     made = MadeRun(tmp_path).test("t.py::test_a", 0, 3)
     made.happened(1, event.START, event.CONSTRAINT, id="l1", target="cpu=0.5")
-    made.happened(2, event.END, event.CONSTRAINT, id="l1", target="cpu=0.5", detail=json.dumps({"reduced": 0.1}))
+    made.happened(2, event.END, event.CONSTRAINT, id="l1", target="cpu=0.5", detail=json.dumps({name: 0.1}))
     [span] = named(spans(made), "constraint")
     assert span.status.code != ERROR
 
