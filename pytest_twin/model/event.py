@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 START, END, ABORT, SKIP, NOTE = "start", "end", "abort", "skip", "note"
 TEST, PHASE, GAP, CONSTRAINT = "test", "phase", "gap", TYPE
+NO_END = "the run ended before this did"  # why what has a start and no end came short
 LOADS = "loads"  # in the detail of a skip that stands for several: how many
 HOST = "host"  # the column that tells whose a row is, in every table
 

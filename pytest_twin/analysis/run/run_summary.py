@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pytest_twin.model.run import Run
 
 T = TypeVar("T")
-NO_END = "the run ended before this did"
 PEAKS = (
     "cpu_percent", "ram_used_percent", "swap_used_percent", "tests_resident_MB", "stress_resident_MB", "load_1m",
     "pressure_cpu_percent", "pressure_memory_percent", "pressure_io_percent", "cgroup_throttled_percent",
@@ -221,7 +220,7 @@ def _missing_of(host: RunSummary) -> Sequence[str]:
 def load_end(span: RunSpan) -> LoadEnd:
     """Return the end of a load; one without an end was aborted with the run."""
     is_cut = span.state == UNFINISHED
-    fields = {"held_s": span.end_s - span.start_s, **span.detail, **({"reason": NO_END} if is_cut else {})}
+    fields = {"held_s": span.end_s - span.start_s, **span.detail, **({"reason": event.NO_END} if is_cut else {})}
     return LoadEnd(span.type, span.what, span.achieved, is_cut or span.state == event.ABORT, fields, span.host)
 
 

@@ -229,5 +229,5 @@ def _shortfall(each: RecordedSpan) -> str | None:
     if each.state == event.ABORT:
         return str(each.fields.get("reason") or each.fields.get("text") or each.state)
     if each.state == UNFINISHED:
-        return "the run ended before this did"
+        return event.NO_END
     return event.reduction(each.fields) or None

@@ -191,7 +191,7 @@ def test_a_load_of_no_test_is_linked_to_those_that_ran_at_its_time(tmp_path):
     [
         (event.ABORT, {"reason": "starved: achieved 20 %"}, "starved: achieved 20 %"),
         (event.END, {"reduced": "to what the limit allows"}, "to what the limit allows"),
-        (None, {}, "the run ended before this did"),
+        (None, {}, event.NO_END),
     ],
 )
 def test_a_load_that_fell_short_is_an_error(tmp_path, what, detail, message):
