@@ -207,7 +207,7 @@ def _loads(summary: RunSummary) -> Iterator[str]:
 
 
 def _peaks(summary: RunSummary) -> Iterator[str]:
-    peaks = summary.peaks
+    peaks = [peak for peak in summary.peaks if peak.value]  # without what nobody used
     if peaks:
         yield from ("### Peaks", "")
         yield from _table(*_host(summary, "host"), "column", "highest", "at", "during")

@@ -22,6 +22,14 @@ def test_a_run_is_summed_up_in_tables(tmp_path):
     assert r"| ram\_used\_percent | 35.9 % | +5.90 s |" in text
 
 
+def test_a_resource_that_nobody_used_has_no_peak_in_the_table(tmp_path):
+    summary = MadeRun(tmp_path).sampled(3, swap_used_percent="0.0", pressure_io_percent="0.004").summary()
+    peaks = page(summary).partition("### Peaks\n\n")[2]
+    assert r"| pressure\_io\_percent | 0.004 % |" in peaks
+    assert r"swap\_used\_percent" not in peaks
+    assert "swap_used_percent" in [peak.column for peak in summary.peaks]  # which run.json has
+
+
 def test_tests_are_heavy_by_what_they_added_and_those_that_left_it_behind_are_named(tmp_path):
     text = page(leaky_run(tmp_path).summary())
     grown = text.partition("### Highest memory growth\n\n")[2].partition("\n\n")[0]
