@@ -48,7 +48,7 @@ def amount_numbers(kind: str, target: str, achieved: str) -> AmountNumbers:
     """
     if kind == CONSTRAINT:
         return _constraint_numbers(target, achieved)
-    asked, reached = _requested(kind, target), _amount(achieved.removesuffix(" cores"))
+    asked, reached = _requested(kind, target), read_amount(achieved)
     unit = reached.unit if asked.unit == MAX else asked.unit
     name, factor = UNITS[unit]
     if unit == COUNT and kind == "cpu":
@@ -57,8 +57,8 @@ def amount_numbers(kind: str, target: str, achieved: str) -> AmountNumbers:
 
 
 def _constraint_numbers(target: str, achieved: str) -> AmountNumbers:
-    limits = {name: _amount(value) for name, _, value in (word.partition("=") for word in target.split())}
-    used = {text.rpartition(" ")[2] == CPUS: _amount(text.removesuffix(f" {CPUS}")) for text in achieved.split(", ")}
+    limits = {name: read_amount(value) for name, _, value in (word.partition("=") for word in target.split())}
+    used = {text.rpartition(" ")[2] == CPUS: read_amount(text) for text in achieved.split(", ")}
     cpus = [limits[name] for name in ("cpu", "cpus") if name in limits]
     of_cpus = bool(cpus) or "mem" not in limits
     asked = min(cpus, key=lambda limit: limit.value, default=NOTHING) if of_cpus else limits["mem"]
@@ -75,15 +75,16 @@ def _number(amount: Amount, unit: str, factor: float) -> float:
 def _requested(kind: str, text: str) -> Amount:
     found = kinds_by_type().get(kind)
     if found is None:
-        return _amount(text)
+        return read_amount(text)
     try:
         return parse_amount(found, text)
     except ValueError:
         return NOTHING
 
 
-def _amount(text: str) -> Amount:
-    """Return an amount; an achieved share may be above 100 %."""
+def read_amount(text: str) -> Amount:
+    """Return an amount as it is achieved: a share may be above 100 %; a remark behind it and ``CPUs`` are left out."""
+    text = text.partition(" (")[0].removesuffix(" cores").removesuffix(f" {CPUS}")
     try:
         return Amount(float(text[:-1]) / 100, SHARE) if text.endswith("%") else quantity.parse_amount(text)
     except ValueError:

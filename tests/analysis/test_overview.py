@@ -98,7 +98,24 @@ def test_troubles_that_differ_in_figures_are_told_once_and_only_some_amounts():
     ]
     (line,) = loads([*ends, row(ABORT, target="100%", achieved="99%", detail={"reason": "it died"})])
     assert fold_alike(load_troubles(line)) == [f"{reasons[0]}, and 2 more like this", "it died"]
-    assert achieved_amounts(line) == "70%, 71%, 72% …"
+    assert achieved_amounts(line) == "70% to 99% (4 amounts)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "achieved", "text"),
+    [
+        ("cpu", ["1.90 cores", "1.74 cores", "1.74 cores"], "1.90 cores, 1.74 cores"),
+        ("constraint", ["0.1 CPUs", "0.09 CPUs", "0.5 CPUs", "0.098 CPUs"], "0.09 CPUs to 0.5 CPUs (4 amounts)"),
+        ("constraint", ["0.2 CPUs, 9.0MiB", "9.5MiB", "0.1 CPUs, 1.0GiB", "0.3 CPUs, 9.0MiB"],
+         "0.1 CPUs to 0.3 CPUs, 9.0MiB to 1.0GiB (4 amounts)"),
+        ("memory", ["9.0MiB (9 % of its ramp)", "1.0GiB", "99.0MiB", "0.9GiB"],
+         "9.0MiB (9 % of its ramp) to 1.0GiB (4 amounts)"),
+        ("disk", ["120%", "1%", "", "99%", "101%"], "1% to 120% (4 amounts)"),
+    ],
+)  # fmt: skip
+def test_of_many_achieved_amounts_the_range_is_told(kind, achieved, text):
+    (line,) = loads([row(END, kind, "as asked", each, {"held_s": 2}) for each in achieved])
+    assert achieved_amounts(line) == text
 
 
 @pytest.mark.parametrize(("asked", "lowest"), [(49_283, None), (300_000, 0.0)])
