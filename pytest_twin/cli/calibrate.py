@@ -9,6 +9,7 @@ import click
 
 from pytest_twin._system.procfs import PROC
 from pytest_twin.cli._options import FiniteRange, stop_on_signals
+from pytest_twin.loads.twin.others import MOST_BUSY
 from pytest_twin.model.machine_calibration import MachineCalibration
 from pytest_twin.model.quantity import format_share
 from pytest_twin.recording.load_calibration import CalibrationError, measure_machine
@@ -20,7 +21,7 @@ from pytest_twin.telemetry.sampler import SamplerError
 from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 DEFAULT_S, SHORTEST_S, LONGEST_S = 120.0, 10.0, 180.0
-BUSY, TOO_BUSY = 0.1, 0.5  # shares of the CPUs that others use: worth a note, and too much to measure anything
+TOO_BUSY = 0.5  # the share of the CPUs that others use beside which nothing can be measured
 INTERRUPTED = 130
 
 
@@ -59,7 +60,7 @@ def command(seconds: float) -> None:
     others = f"others used {format_share(found.demands[0])} of the CPUs; calibrate while nothing else runs"
     if found.demands[0] > TOO_BUSY:
         raise NotCalibratedError(others)
-    if found.demands[0] > BUSY:
+    if found.demands[0] > MOST_BUSY:
         click.echo(f"note: {others}")
     if not calibration.keep_calibration(found):
         raise NotCalibratedError(f"cannot be kept in {calibration.cache_folder()}; make it writable")

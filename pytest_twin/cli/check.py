@@ -16,6 +16,7 @@ import click
 
 from pytest_twin._system.systemd_scope import SCOPE, SYSTEMD_RUN, is_in_scope, why_no_scope
 from pytest_twin.cli._options import FiniteRange, echo_line
+from pytest_twin.loads.twin.others import MOST_BUSY
 from pytest_twin.model.clock import Clock
 from pytest_twin.stressors.constraint.enforcer import find_backends, is_job_of_shell
 from pytest_twin.stressors.system import capacity
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pytest_twin.model.columns import Column
 
 GIB = 1 << 30
-MOST_BUSY_PERCENT = 10.0  # of the CPUs: beside more, a test often waits for one
 MOST_STOLEN_PERCENT = 1.0
 CONTROL_GROUP, STOP_SIGNALS = "control group", "stop signals"
 BY_COMMAND = "--twin-constrain or `pytest-twin constrain`"
@@ -74,7 +74,7 @@ def _quiet_lines(values: Mapping[str, float], busiest: Sequence[BusyProcess]) ->
     if busy is None:
         yield "quiet enough to measure: unknown, since the usage of the CPUs cannot be read"
         return
-    is_quiet = busy <= MOST_BUSY_PERCENT and stolen <= MOST_STOLEN_PERCENT
+    is_quiet = busy <= 100 * MOST_BUSY and stolen <= MOST_STOLEN_PERCENT
     taken = f", and the host of this virtual machine took {stolen:.0f} %" if stolen > MOST_STOLEN_PERCENT else ""
     used = f"{busy:.0f} % of the CPUs are in use{taken}"
     yield f"quiet enough to measure: {'yes' if is_quiet else 'no'}, {used}"

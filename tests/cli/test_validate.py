@@ -209,3 +209,24 @@ def test_the_overload_that_was_predicted_is_told_beside_that_of_the_run(twin, tm
     unknown = "no CPU time left for an unknown share in the run"
     assert unknown in twin("server.csv", "scaled.csv", "--scale", "cpu*0.9")
     assert "CPU pressure" not in twin("server.csv", "scaled.csv", "--scale", "mem*1", status=1)
+
+
+def write_replay(folder, of_others):
+    """Write the run folder of a faithful replay; a share of its CPU usage, 32 % on average, is not the load's."""
+    folder.mkdir()
+    write(folder / DATASET, stress_cpu_percent=(1 - of_others) * 100 * server(300).frame["cpu"])
+
+
+def test_programs_beside_a_run_are_a_note_in_each_output(twin, tmp_path):
+    write_replay(tmp_path / "run", 0.5)
+    note = "run: other programs used 16 % of the CPUs, which changes the result; replay while nothing else runs"
+    text = twin("server.csv", "run", "--json", "card.json", "--html", "card.html")
+    assert f"note: {note}\n" in text
+    assert json.loads((tmp_path / "card.json").read_text())["remarks"] == [note]
+    assert note in (tmp_path / "card.html").read_text()
+
+
+@pytest.mark.parametrize("of_others", [0.1, 1])  # the latter without any load, so it is no replay
+def test_a_quiet_machine_and_a_run_without_loads_have_no_note(twin, tmp_path, of_others):
+    write_replay(tmp_path / "run", of_others)
+    assert "other programs" not in twin("server.csv", "run")

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TREES = ("tests", "stress")
-TESTS_CPU = "tests_cpu_percent"
+TESTS_CPU, STRESS_CPU = "tests_cpu_percent", "stress_cpu_percent"
+MOST_BUSY = 0.1  # the share of the CPUs that others may use: beside more, a test often waits for one
 
 
 def has_trees(samples: pd.DataFrame) -> bool:
@@ -48,6 +49,14 @@ def others_of(samples: pd.DataFrame, cpus: float | None, test_cpus: float | None
             total = np.maximum.accumulate(np.maximum(beyond.to_numpy(), 0.0))
             found[name] = np.where(samples[name].isna(), np.nan, np.diff(total, prepend=0.0))
     return found
+
+
+def share_beside_load(samples: pd.DataFrame) -> float | None:
+    """Return the mean share of the CPUs that others used; None if it is not known, or if no load was applied."""
+    if "cpu_percent" not in samples or STRESS_CPU not in samples or not (samples[STRESS_CPU] > 0).any():
+        return None
+    mean = float((samples["cpu_percent"] - _sum(samples, "cpu_percent")).mean()) / 100
+    return None if math.isnan(mean) else max(0.0, mean)
 
 
 def parallel_cpus(samples: pd.DataFrame, cpus: float) -> float | None:

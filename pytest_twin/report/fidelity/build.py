@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_twin.loads.modifiers import GUARDS
 from pytest_twin.loads.schedule.schema import REPLAY_FIELDS, WINDOW_FIELDS
 from pytest_twin.loads.schedule.window import WHOLE, Window, parse_window
+from pytest_twin.loads.twin.others import MOST_BUSY, share_beside_load
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.demand_change import changed_recording, parse_changes, within_machine
-from pytest_twin.model.quantity import parse_duration
+from pytest_twin.model.quantity import format_share, parse_duration
+from pytest_twin.run_folder.csv_frames import ReadingError
 from pytest_twin.run_folder.folder import RunFolder
-from pytest_twin.run_folder.layout import SCHEDULE, TESTS
+from pytest_twin.run_folder.frames import load_samples
+from pytest_twin.run_folder.layout import DATASET, SCHEDULE, TESTS
 from pytest_twin.run_folder.machine_recordings import read_part
 
 if TYPE_CHECKING:
@@ -121,11 +124,24 @@ def _replayed(path: Path) -> tuple[MachineRecording, Mapping[str, str]]:
         ValueError: It cannot be read, or is mostly a gap.
     """
     run = _with_rows(str(path))
+    run = replace(run, remarks=(*run.remarks, *_remarks_on_others(path)))
     events = (RunFolder(path).document(SCHEDULE) or {}).get("events")
     sends = isinstance(events, list) and any(isinstance(each, dict) and each.keys() & SENDING for each in events)
     if not sends or not {SENT, LOOPBACK} <= {*run.frame}:
         return run, {}
     return replace(run, frame=run.frame.assign(**{SENT: run.frame[SENT] + run.frame[LOOPBACK]})), UNPLAYED
+
+
+def _remarks_on_others(path: Path) -> Iterator[str]:
+    """Yield a remark on a run beside which other programs used so much of the CPUs that its result shows them too."""
+    try:
+        samples = load_samples(path / DATASET if path.is_dir() else path)
+    except (ReadingError, OSError):  # a file of another tool has no such figures
+        return
+    share = share_beside_load(samples)
+    if share is not None and share > MOST_BUSY:
+        used = f"other programs used {format_share(share)} of the CPUs"
+        yield f"{used}, which changes the result; replay while nothing else runs"
 
 
 def _with_rows(name: str, window: Window = WHOLE) -> MachineRecording:
