@@ -377,6 +377,19 @@ def _has_controllers(mount):
     return path.exists() and bool(path.read_text().strip())
 
 
+@pytest.mark.parametrize(
+    ("mounted", "found"), [([(2, "io")], 2), ([(2, "cpu"), (1, "blkio")], 1), ([(2, "cpu"), (1, "cpu")], None)]
+)
+def test_the_controller_of_disks_has_a_name_of_its_own_in_each_version(monkeypatch, mounted, found):
+    each = [control_group.Hierarchy(version, frozenset([name]), "/mount", "/") for version, name in mounted]
+    monkeypatch.setattr(control_group, "find_hierarchies", lambda: each)
+    if found:
+        assert control_group.find_hierarchy("io", "blkio").version == found
+    else:
+        with pytest.raises(OSError, match="has the controller io or blkio"):
+            control_group.find_hierarchy("io", "blkio")
+
+
 def test_other_processes_of_a_group_of_version_2_wait_beside_and_come_back(group_of_version_2):
     from pytest_twin.stressors.constraint import backends, control_group, guardian
 

@@ -95,16 +95,19 @@ def find_hierarchies() -> list[Hierarchy]:
     return sorted(found, key=lambda each: -each.version)
 
 
-def find_hierarchy(controller: str) -> Hierarchy:
+def find_hierarchy(*names: str) -> Hierarchy:
     """Return the hierarchy that has a controller.
+
+    Args:
+        names: Its names in the versions of control groups.
 
     Raises:
         OSError: There is none.
     """
     for each in find_hierarchies():
-        if controller in each.controllers:
+        if not each.controllers.isdisjoint(names):
             return each
-    raise OSError(f"no mounted hierarchy has the controller {controller}")
+    raise OSError(f"no mounted hierarchy has the controller {' or '.join(names)}")
 
 
 class ControlGroup:

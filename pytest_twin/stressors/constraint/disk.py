@@ -29,10 +29,7 @@ class GroupDisk:
         self._devices = sorted({device_of(folder) for folder in folders} - {""})
         if not self._devices:
             raise OSError(f"neither {folders[0]} nor {folders[1]} is on a disk of its own that can be limited")
-        try:
-            self._group = tests.groups.find("io")
-        except OSError:
-            self._group = tests.groups.find("blkio")
+        self._group = tests.groups.find("io", "blkio")
         self.backend = self._group.backend
         self.resume()
         self._group.adopt(tests.outside)

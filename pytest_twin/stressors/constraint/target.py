@@ -48,13 +48,17 @@ class Groups:
         self._pid, self._journal = pid, journal
         self._groups: list[control_group.ControlGroup] = []
 
-    def find(self, controller: str) -> control_group.ControlGroup:
+    def find(self, controller: str, *former: str) -> control_group.ControlGroup:
         """Return the group that has the limits of a controller; it is made if there is none.
+
+        Args:
+            controller: Its name.
+            former: Its name in version 1 of control groups, if that is another one.
 
         Raises:
             OSError: It cannot be made; the text says why.
         """
-        hierarchy = control_group.find_hierarchy(controller)
+        hierarchy = control_group.find_hierarchy(controller, *former)
         self._groups = [group for group in self._groups if os.path.isdir(group.folder)]  # others were rolled back
         group = next((group for group in self._groups if group.hierarchy == hierarchy), None)
         if group is None:
