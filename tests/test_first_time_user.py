@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 import venv
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -75,13 +77,13 @@ class Newcomer:
         self.environment["PATH"] = os.pathsep.join((str(environment / "bin"), self.environment["PATH"]))
         self.environment["VIRTUAL_ENV"] = str(environment)
 
-    def types(self, text: str, *, status: int = 0, stopped_after_s: float | None = None, **words: str) -> str:
+    def types(self, text: str, *, status: int = 0, stopped_when: Callable[[], bool] | None = None, **words: str) -> str:
         """Type a command of the README, and return what it prints; nothing of it may look like an error of ours.
 
         Args:
             text: The command.
             status: The exit status.
-            stopped_after_s: When Ctrl-C is pressed.
+            stopped_when: Whether it is time to press Ctrl-C; None lets the command end by itself.
             words: What is typed in the place of other words, such as an address.
         """
         self.reads(text)
@@ -94,9 +96,11 @@ class Newcomer:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
-            if stopped_after_s is not None:
-                time.sleep(stopped_after_s)
-                os.killpg(shell.pid, signal.SIGINT)
+            if stopped_when is not None:
+                while shell.poll() is None and not stopped_when() and time.monotonic() - began < LONGEST_S:
+                    time.sleep(0.1)
+                if shell.poll() is None:
+                    os.killpg(shell.pid, signal.SIGINT)
             printed, _ = shell.communicate(timeout=LONGEST_S)
         finally:
             if shell.poll() is None:
@@ -196,7 +200,12 @@ def own_project(newcomer):
     annotations = (report / "annotations.csv").read_text(encoding="utf-8")
     assert all(f",{kind}," in annotations for kind in ("cpu", "memory", "disk"))
 
-    printed = newcomer.types("pytest-twin record --interval 1", stopped_after_s=8)
+    dataset, now = report / "system_metrics_dataset.csv", datetime.now(UTC).isoformat()
+
+    def is_long() -> bool:  # each row begins with its time
+        return dataset.exists() and sum(line > now for line in dataset.read_text().splitlines()[1:]) > 6
+
+    printed = newcomer.types("pytest-twin record --interval 1", stopped_when=is_long)
     assert "test" not in printed.partition("look at it:")[0]
-    shutil.copy(report / "system_metrics_dataset.csv", newcomer.folder / "server.csv")
+    shutil.copy(dataset, newcomer.folder / "server.csv")
     assert "files: twin-report" in newcomer.types("pytest-twin run server.csv")

@@ -139,7 +139,7 @@ def test_a_test_that_never_passes_without_load_is_not_profiled_and_a_note_says_w
 
 
 @pytest.mark.slow
-def test_a_test_that_only_sleeps_is_measured_often_enough_and_needs_no_disk(pytester, left):
+def test_a_test_that_only_sleeps_is_measured_often_enough_and_needs_no_disk(pytester, left, unused_cpus):
     pytester.makepyfile("""
 import time
 
@@ -147,8 +147,13 @@ def test_sleep(): time.sleep(0.02)
 """)
     pytester.runpytest("--twin-profile", "--twin-profile-time=60s").assert_outcomes(passed=1)
     rows = left.rows("profile.csv")
-    assert min(int(row["repetitions"]) for row in rows) >= 3  # of 6 or more, where others leave it the CPUs
-    assert all(float(row["slowdown_low"]) <= float(row["slowdown"]) <= float(row["slowdown_high"]) for row in rows)
+    fewest = min(int(row["repetitions"]) for row in rows)
+    if fewest < 3 and (unused := unused_cpus()) < 0.1:
+        pytest.skip(f"others left {unused:.0%} of the CPUs")
+    assert fewest >= 3  # of 6 or more, where others leave it the CPUs
+    known = [row for row in rows if int(row["repetitions"]) >= 6]
+    assert known == [row for row in rows if row["slowdown_low"]]
+    assert all(float(row["slowdown_low"]) <= float(row["slowdown"]) <= float(row["slowdown_high"]) for row in known)
     assert {row["rank"] for row in rows if row["resource"] == "disk"} == {""}
 
 
