@@ -30,7 +30,7 @@ from pytest_twin.model.csv_text import record
 from pytest_twin.model.profile_row import CPU_AND_DISK, LEVELS, LOADS, QUOTA, load_at
 from pytest_twin.model.quantity import parse_amount
 from pytest_twin.plugin.progress import Progress, format_left
-from pytest_twin.plugin.repeat import UnrepeatableError, error_line, restart_timeout, run_repetition
+from pytest_twin.plugin.repeat import UnrepeatableError, error_line, restart_timeout, run_repetition, stop_timeout
 from pytest_twin.plugin.stash import HELD_LOAD
 from pytest_twin.run_folder.layout import PROFILE
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pytest_twin.recording.recording import Recording
 
 CALIBRATION_S = 1.0
-TIMEOUT_ERROR = pytest.fail.Exception  # pytest-timeout raises it, here while a load starts or stops
+TIMEOUT_ERROR = pytest.fail.Exception  # pytest-timeout raises it, here as a run begins or is over
 MAX_RUNS, BLOCK_S = 5, 0.2  # runs of one measurement; fewer if they take that many seconds together
 MOST_WARM_UPS = 3  # a test that fails each time without load is not profiled
 
@@ -85,11 +85,8 @@ class Profiler:
 
     def profile(self, item: pytest.Item) -> None:
         """Profile a test; one that is skipped, or fails each time without load, gets no profile."""
-        try:
-            self._calibrate()
-        except TIMEOUT_ERROR as error:
-            self._recording.note(f"not profiled: {error}", test=item.nodeid)
-            return
+        stop_timeout(item)
+        self._calibrate()
         self._done += 1
         self._progress = self._progress or Progress(item.config)
         began = monotonic()
@@ -99,10 +96,10 @@ class Profiler:
         where = f"profile of {item.nodeid}, {self._done} of {self._tests}"
         stamp = self._recording.clock.stamp(self._recording.elapsed())
         profile = TestProfile(item, self._recording, self._loads, self._resources)
-        if not profile.warm_up():
-            return
         show = partial(self._progress.show, lambda: f"{where}: {format_left(until - monotonic() + later_s)}")
         try:
+            if not profile.warm_up():
+                return
             profile.measure(until, show)
         except TIMEOUT_ERROR as error:
             self._recording.note(f"not profiled further: {error}", test=item.nodeid)
@@ -167,9 +164,8 @@ class TestProfile:
     def warm_up(self) -> bool:
         """Run the test without load; return False if it is skipped, or never passes."""
         for _ in range(MOST_WARM_UPS):
-            restart_timeout(self._item)
             try:
-                run_repetition(self._item)
+                self._run_once()
             except UnrepeatableError as error:
                 if not error.report.failed:
                     return False
@@ -220,15 +216,13 @@ class TestProfile:
         """
         item, passed, count = self._item, list[Repetition](), RunCount()
         took = 0.0
-        restart_timeout(item)
         item.stash[HELD_LOAD] = load
         try:
             with self._recording.under_load(load, test=item.nodeid) as applied:
                 while count.runs < MAX_RUNS and took < BLOCK_S:
-                    restart_timeout(item)
                     began = monotonic()
                     try:
-                        passed.append(run_repetition(item))
+                        passed.append(self._run_once())
                     except UnrepeatableError as error:
                         if not error.report.failed:  # it is skipped
                             break
@@ -237,7 +231,6 @@ class TestProfile:
                     else:
                         took += passed[-1].wall_s
                         count = count.plus(RunCount(1))
-                restart_timeout(item)
         finally:
             del item.stash[HELD_LOAD]
         if not passed:
@@ -246,6 +239,14 @@ class TestProfile:
         achieved = tuple(each.achieved_text for each in applied)
         wall_s = median(run.wall_s for run in passed)
         return Block(Repetition(wall_s, median(cpu) if cpu else None, achieved), count)
+
+    def _run_once(self) -> Repetition:
+        """Run the test within its limit, which is not one of the loads."""
+        restart_timeout(self._item)
+        try:
+            return run_repetition(self._item)
+        finally:
+            stop_timeout(self._item)
 
 
 def _failure(error: UnrepeatableError) -> RunCount:

@@ -95,9 +95,15 @@ def restart_timeout(item: pytest.Item) -> None:
 
     Its timer stops where a run fails, or reaches the limit.
     """
+    stop_timeout(item)
+    if TIMEOUT_SETTINGS in item.stash:
+        item.ihook.pytest_timeout_set_timer(item=item, settings=item.stash[TIMEOUT_SETTINGS])
+
+
+def stop_timeout(item: pytest.Item) -> None:
+    """Stop the timer of pytest-timeout for the time of what is no run of the test, such as the start of a load."""
     if TIMEOUT_SETTINGS in item.stash:
         item.ihook.pytest_timeout_cancel_timer(item=item)
-        item.ihook.pytest_timeout_set_timer(item=item, settings=item.stash[TIMEOUT_SETTINGS])
 
 
 def run_phases(

@@ -140,19 +140,57 @@ def test_a_repeated_test_that_hangs_times_out_when_it_is_reported_as_well(pytest
 
 @pytest.mark.slow
 @posix
-def test_a_limit_that_is_reached_while_loads_are_measured_ends_the_profile_and_not_the_session(pytester, left):
+def test_the_limit_of_a_profiled_test_is_not_one_of_the_loads_which_may_start_and_end_slowly(pytester, left):
     pytest.importorskip("pytest_timeout")
+    pytester.makeconftest("""
+        import signal
+        from contextlib import contextmanager
+        from pytest_twin.recording.recording import Recording
+
+        under_load = Recording.under_load
+
+        def look(where):
+            with open(where, "a") as file: print(signal.getitimer(signal.ITIMER_REAL)[0] > 0, file=file)
+
+        @contextmanager
+        def looks(*arguments, **options):
+            look("loads")
+            with under_load(*arguments, **options) as applied:
+                yield applied
+                look("loads")
+
+        Recording.under_load = looks
+    """)
+    pytester.makepyfile("from conftest import look\ndef test_one(): look('tests')\ndef test_two(): look('tests')")
+    flags = "--timeout=600", "--timeout-method=signal", "--twin-profile", "--twin-profile-time=1s"
+    pytester.runpytest_subprocess(*flags).assert_outcomes(passed=2)
+    is_limited = {name: (pytester.path / name).read_text().split() for name in ("loads", "tests")}
+    assert set(is_limited["tests"]) == {"True"}
+    assert set(is_limited["loads"]) == {"False"}
+    assert len(is_limited["loads"]) > 4
+
+
+@pytest.mark.slow
+@posix
+def test_a_limit_that_is_reached_as_a_run_ends_is_the_end_of_the_profile_and_not_of_the_session(pytester, left):
+    pytest.importorskip("pytest_timeout")
+    pytester.makeconftest("""
+        import signal
+        from pytest_twin.plugin import profiler
+
+        def run_until_the_limit(item):
+            profiler_run(item)
+            signal.raise_signal(signal.SIGALRM)
+
+        profiler_run, profiler.run_repetition = profiler.run_repetition, run_until_the_limit
+    """)
     pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
-    flags = "--timeout=0.5", "--timeout-method=signal", "--twin-profile", "--twin-profile-time=60s"
-    result = pytester.runpytest_subprocess(*flags, timeout=120)
+    flags = "--timeout=600", "--timeout-method=signal", "--twin-profile", "--twin-profile-time=60s"
+    result = pytester.runpytest_subprocess(*flags)
     result.assert_outcomes(passed=2)
     notes = [row["detail"] for row in left.events if row["event"] == "note"]
-    assert sum("not profiled" in note and "Timeout" in note for note in notes) >= 2
-    started = [row["id"] for row in left.events if row["event"] == "start"]
-    never_ready = {row["id"] for row in left.events if "ended before it was ready" in row["detail"]} - set(started)
-    ended = [row["id"] for row in left.events if row["event"] in {"end", "abort"} and row["id"] not in never_ready]
-    assert len(set(started)) == len(started)
-    assert sorted(started) == sorted(ended)
+    assert sum("not profiled" in note and "Timeout" in note for note in notes) == 2
+    assert each_ended_once(left)
 
 
 @pytest.mark.slow
@@ -166,7 +204,13 @@ def test_the_limit_is_for_each_run_of_a_profiled_test_and_to_reach_it_is_a_failu
             busy = [child for child in psutil.Process().children(recursive=True) if child.memory_info().rss > 40 << 20]
             time.sleep(600 if busy else 0.5)
     """)
-    flags = "--timeout=5", "--timeout-method=signal", "--twin-profile", "--twin-profile-time=30s"
+    pytester.makeconftest("""
+        from itertools import count
+        from pytest_twin.plugin import profiler
+
+        profiler.monotonic = count().__next__  # a second at each look, however slow the machine is
+    """)
+    flags = "--timeout=5", "--timeout-method=signal", "--twin-profile", "--twin-profile-time=45s"
     result = pytester.runpytest_subprocess(*flags, timeout=240)
     result.assert_outcomes(passed=1)
     rows = left.rows("profile.csv")
