@@ -297,7 +297,7 @@ def measure_overloads(given: argparse.Namespace, folder: Path) -> None:
 def _twin(folder: Path, *words: object) -> str:
     command = [sys.executable, "-m", "pytest_twin", *map(str, words)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
+    if done.returncode and "starved: " not in done.stderr:  # on an overloaded machine a load may come short
         sys.exit(done.stdout + done.stderr)
     return done.stdout
 

@@ -132,7 +132,7 @@ def test_the_summary_says_what_was_applied_and_heavy(pytester):
     pytest.LineMatcher(told).re_match_lines(
         [
             r"=+ pytest-twin =+",
-            r"\d+ samples, 3 tests",
+            r"\d+ samples(, \d+ missed)?, 3 tests",
             r"load         times      held  achieved",
             r"cpu=1            1 +\d+\.\d s  \d\.\d\d cores( \(see above\))?",
             r"heaviest tests: CPU time, memory growth, writes; with their share of all",

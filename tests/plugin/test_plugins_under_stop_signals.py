@@ -94,6 +94,12 @@ def test_a_socket():
 
 NESTED = f"""{BURN}
 import pytest
+from pytest_twin.stressors.system.freeze_detector import waited_for_cpu
+
+def burn_held_up(cpu_s):
+    "Use CPU time, and return how long that took without the time in which others had the CPUs."
+    before = waited_for_cpu()
+    return burn(cpu_s) - (waited_for_cpu() - before)
 
 def test_plain(): assert is_within(0.6, 0.3)
 
@@ -105,7 +111,7 @@ def test_milder(): assert is_within(0.6, 0.3)
 
 def test_again():
     assert is_within(0.6, 0.3)
-    assert any(burn(0.1) < 0.7 for _ in range(20))  # under the harsher one it takes 0.8 at least
+    assert any(burn_held_up(0.1) < 0.7 for _ in range(20))  # under the harsher one it takes 0.8 at least
 """
 
 
@@ -135,7 +141,7 @@ PLUGINS = {
 
 
 @pytest.mark.parametrize("options", PLUGINS.values(), ids=PLUGINS)
-def test_each_test_comes_out_as_without_a_constraint(nobodys_path, options):
+def test_each_test_comes_out_as_without_a_constraint(nobodys_path, options, unused_cpus):
     (nobodys_path / "test_libraries.py").write_text(SUITE, encoding="utf-8")
     left, found = Left(nobodys_path / "twin-report"), []
     for constraint in ([], ["--twin-constrain=cpu=0.5 period=20ms"]):
@@ -148,4 +154,4 @@ def test_each_test_comes_out_as_without_a_constraint(nobodys_path, options):
     assert constrained == plain
     ends = [json.loads(row["detail"]) for row in left.events if row["type"] == "constraint" and row["event"] == "end"]
     assert {end["backend"] for end in ends} == {"stop signals"}
-    assert sum(end["stalls"] for end in ends) > 5
+    assert sum(end["stalls"] for end in ends) > 5 or unused_cpus() < 0.1  # less than the quota is left to it then
