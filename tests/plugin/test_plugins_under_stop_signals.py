@@ -111,7 +111,7 @@ def test_milder(): assert is_within(0.6, 0.3)
 
 def test_again():
     assert is_within(0.6, 0.3)
-    assert any(burn_held_up(0.1) < 0.7 for _ in range(20))  # under the harsher one it takes 0.8 at least
+    assert any(burn_held_up(0.1) < 0.4 for _ in range(20))  # under the harsher one it takes 0.8 at least
 """
 
 
