@@ -19,7 +19,7 @@ SOURCES = Path(stressors.__file__).parent
 ROOT = SOURCES.parent.parent
 SCRIPTS = ROOT / "stressors"  # what is typed by hand
 BARE = [sys.executable, "-I", "-S"]
-LIMIT_S = 60
+LIMIT_S = 200  # a busy machine may take a minute to fill the buffers of a load
 
 
 class Program:
