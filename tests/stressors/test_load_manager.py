@@ -18,6 +18,8 @@ from driving import BARE, ROOT, SOURCES, Supervisor, cpu, light, without_freezes
 from pytest_twin.stressors import PROCESS_NAME
 from pytest_twin.stressors.spec.request import ON_TIME, LoadRequest
 from pytest_twin.stressors.spec.starvation import starved
+from pytest_twin.stressors.supervisor import active_load
+from pytest_twin.stressors.supervisor.active_load import GIVE_UP_AFTER_S
 from pytest_twin.stressors.supervisor.load_manager import LoadManager
 from pytest_twin.stressors.system.capacity import MIB
 
@@ -580,6 +582,26 @@ def test_a_load_that_is_stopped_in_a_pause_did_nothing_for_the_time_of_the_pause
     end = loads.until("end")
     assert end["paused"] >= 0.5
     assert end["achieved"]["held_s"] <= paused_at - end["since"]
+
+
+@posix
+@in_process
+@pytest.mark.parametrize(("state", "event"), [("R", "end"), ("D", "abort")])
+def test_a_killed_worker_is_waited_for_unless_it_waits_for_a_disk(own_stressor, monkeypatch, state, event):
+    """Killed, it ends only when it has a CPU; here two seconds after one that waits for a disk is given up."""
+    loads = Loads(fork=True)
+    loads.apply({"id": "load", **own_stressor("deaf", "signal.pthread_sigmask(signal.SIG_BLOCK, {15})", *FOREVER)})
+    loads.until("ready")
+    [worker] = loads.manager._loads["load"]._workers
+    kill, wait = worker.process.kill, GIVE_UP_AFTER_S + 2
+    monkeypatch.setattr(active_load, "process_state", lambda _: state)
+    monkeypatch.setattr(worker.process, "kill", lambda: loads.manager.loop.after(wait, kill))
+    loads.manager.stop("load")
+    end = loads.until("end", "abort")
+    loads.go_on(wait if event == "abort" else 0.0)  # it is killed and reaped then
+    loads.manager.stop_all()
+    told = {"end": "stopped", "abort": "worker 1 of 1 does not end; it waits for a disk"}
+    assert (end["event"], end["reason"]) == (event, told[event])
 
 
 @in_process

@@ -8,7 +8,13 @@ from functools import partial
 from importlib import import_module
 
 from pytest_twin.stressors.spec.request import BESIDE, CUT, LATE, ON_TIME, REPLAY, STOPPED, TIMED
-from pytest_twin.stressors.supervisor.load_judge import SILENCE_LIMIT_S, LoadJudge, WorkerRecord, describe_state
+from pytest_twin.stressors.supervisor.load_judge import (
+    SILENCE_LIMIT_S,
+    WAITING,
+    LoadJudge,
+    WorkerRecord,
+    describe_state,
+)
 from pytest_twin.stressors.supervisor.stop_conditions import check_sample
 from pytest_twin.stressors.supervisor.worker_pool import kill_after_s
 from pytest_twin.stressors.system.capacity import oom_kills
@@ -58,6 +64,7 @@ if TYPE_CHECKING:
 
 
 GIVE_UP_AFTER_S = 1.0  # after SIGKILL: the kernel does not end a process that waits for a stalled disk
+GIVE_UP_BUSY_AFTER_S = 7.0  # one that waits for a CPU ends as soon as it has one; below END_WITHIN_S of the client
 CHECK_CONDITIONS_EVERY_S = 0.1
 WATCH_EVERY_S = 0.25
 
@@ -147,7 +154,7 @@ class ActiveLoad:
         """Kill the workers."""
         for worker in self._workers:
             worker.process.kill()
-        self._loop.after(GIVE_UP_AFTER_S, self._give_up)
+        self._loop.after(GIVE_UP_AFTER_S, partial(self._give_up, time.monotonic() + GIVE_UP_BUSY_AFTER_S))
 
     def pause(self) -> None:
         """Pause the workers."""
@@ -369,13 +376,23 @@ class ActiveLoad:
         if self._workers:
             self.stop("failed")
 
-    def _give_up(self) -> None:
-        """Finish the load without the workers that the kernel has not ended yet, though they are killed."""
-        if not self._is_finished:
-            worker = self._workers[0]
-            how = f"{worker.name} does not end{describe_state(process_state(worker.process.pid))}"
-            self._fault = f"{self._fault}; {how}" if self._fault else how
-            self._finish()
+    def _give_up(self, at_last: float) -> None:
+        """Finish the load without the workers that the kernel has not ended yet, though they are killed.
+
+        Args:
+            at_last: Until when they are waited for if they do not wait for a disk, but perhaps for a CPU.
+        """
+        if self._is_finished:
+            return
+        states = {worker.name: process_state(worker.process.pid) for worker in self._workers}
+        name = next((name for name, state in states.items() if state in WAITING), "")
+        if not name and time.monotonic() < at_last:
+            self._loop.after(GIVE_UP_AFTER_S, partial(self._give_up, at_last))
+            return
+        name = name or self._workers[0].name
+        how = f"{name} does not end{describe_state(states[name])}"
+        self._fault = f"{self._fault}; {how}" if self._fault else how
+        self._finish()
 
     def _finish(self) -> None:
         self._is_finished = True
