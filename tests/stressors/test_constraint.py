@@ -322,6 +322,27 @@ def test_trying_the_backends_leaves_nothing(backends):
     assert not groups_of(os.getpid())
 
 
+SCHEDULING = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from pytest_twin.stressors.constraint.enforcer import find_backends
+def scheduling():
+    try:
+        with open("/proc/self/sched") as file:
+            return [line for line in file if line.startswith(("prio ", "se.slice "))]
+    except FileNotFoundError:  # of a kernel without it
+        return os.getpriority(os.PRIO_PROCESS, 0)
+before = scheduling()
+find_backends()
+print(before == scheduling() or (before, scheduling()))
+"""
+
+
+def test_trying_the_backends_leaves_the_priority_of_this_process():
+    done = subprocess.run([*BARE, "-c", SCHEDULING, str(ROOT)], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
 IMPORTS = """
 import sys
 pid, sys.path[0:0] = int(sys.argv[1]), [sys.argv[2]]

@@ -53,6 +53,16 @@ def test_several_processes_use_the_quota_together(supervisor, eventually):
         assert ended["median_cpu_s"] < 2 * 0.02
 
 
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="no right to raise a priority")
+def test_the_enforcer_has_a_higher_priority_than_the_processes_that_it_stops(supervisor):
+    with processes(IDLE) as tests:
+        supervisor.applied(**limit(tests.pid, cpu=0.5))
+        pids = tests.pid, supervisor.process.pid, enforcer(supervisor.process.pid).pid
+        of_tests, of_supervisor, of_enforcer = (os.getpriority(os.PRIO_PROCESS, pid) for pid in pids)
+        assert of_tests == of_supervisor
+        assert of_enforcer == max(of_supervisor - 10, -20)
+
+
 def test_a_short_period_makes_a_slower_cpu(supervisor, eventually):
     with processes(BUSY) as tests:
         supervisor.applied(**limit(tests.pid, cpu=0.4, period=0.005))

@@ -7,13 +7,15 @@ import signal
 import sys
 import time
 
-from pytest_twin.stressors.constraint import backends, target
+from pytest_twin.stressors.constraint import backends, stop_signals, target
+from pytest_twin.stressors.system.prctl import run_promptly
 from pytest_twin.stressors.worker.job import REPORT_EVERY_S, Job
 from pytest_twin.stressors.worker.process import PAUSE, RESUME, StopRequested
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
 RECEIVED = {signal.SIGTERM, PAUSE}
+NICE, SLICE_S = -10, 0.0001  # where this process sends stop signals: the tests must not keep it waiting
 REUSE = "reuse"  # the option
 
 
@@ -44,6 +46,8 @@ class Enforcer:
     def run(self) -> None:
         """Put the constraint in force, for one load after another if it is reused, until the worker is stopped."""
         self._parts = self._constraint.begin()
+        if any(isinstance(part, stop_signals.StopSignals) for part in self._parts):
+            run_promptly(NICE, SLICE_S)  # not by the part itself, which `find_backends` tries in a process of others
         while True:
             for part in self._parts:
                 part.restart()

@@ -18,7 +18,6 @@ from typing import Any
 
 from pytest_twin.stressors.constraint import cpu_account, process_tree, samples, target
 from pytest_twin.stressors.system.capacity import text
-from pytest_twin.stressors.system.prctl import run_promptly
 from pytest_twin.stressors.system.stalls import Stalls
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
@@ -29,7 +28,6 @@ IDLE_POLL_S, LONGEST_POLL_S = 0.02, 0.05  # otherwise; the longer one where the 
 BUSY_FOR_S = 1.0  # after a stall or a new process
 STALL_POLL_S = 0.01
 WALK_SHARE, IDLE_WALK_SHARE = 0.03, 0.004  # of the time, at most, in which new processes are looked for
-NICE, SLICE_S = -10, 0.0001  # of the enforcer, which the processes must not keep waiting
 LEAST_REMAINING = 0.02  # of the quota: less is not waited for
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "tcsh", "csh", "ash", "busybox"}
 STOPPED_WITH_CHILD = {"sudo", "su", "runuser", "doas"}  # they stop themselves when their child is stopped
@@ -58,7 +56,6 @@ class StopSignals:
         self._cpus = min(len(os.sched_getaffinity(pid)), options.get("cpus") or os.cpu_count() or 1)
         self._least_ns = min(round(LEAST_REMAINING * self._quota_ns), 300_000)
         self._table = tests.journal.stopped
-        run_promptly(NICE, SLICE_S)
         self._account = cpu_account.CpuAccount(pid, tests.outside)
         self._stat = os.memfd_create("cpu.stat")
         self._stopped: list[cpu_account.TrackedProcess] = []
