@@ -38,10 +38,7 @@ class InterruptSafeEvent:
     def set(self) -> None:
         """Set the event and wake all waiting threads."""
         self._is_set = True
-        try:
-            self._lock.release()
-        except RuntimeError:  # it was set already
-            pass
+        self._release()
 
     def clear(self) -> None:
         """Reset the event."""
@@ -54,8 +51,14 @@ class InterruptSafeEvent:
         while not self._is_set and (left := until - monotonic()) > 0:
             # look again now and then: an interrupt may have kept another waiting thread from releasing the lock
             if self._lock.acquire(timeout=min(left, RETRY_EVERY_S)) and self._is_set:
-                self._lock.release()
+                self._release()
         return self._is_set
+
+    def _release(self) -> None:
+        try:
+            self._lock.release()
+        except RuntimeError:  # it was set already, or was set again while a waiting thread held the lock
+            pass
 
 
 def run_in_background(call: Callable[[], None]) -> InterruptSafeEvent:

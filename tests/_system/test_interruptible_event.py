@@ -64,3 +64,22 @@ def test_it_can_happen_again():
         assert event.wait(0)
         assert event.is_set()
         event.clear()
+
+
+def test_it_may_be_set_again_while_a_waiting_thread_wakes_up():
+    class SetTwice:
+        """The lock of the event, where the event is set before and after a waiting thread gets it."""
+
+        def acquire(self, timeout):
+            event.set()
+            acquired = lock.acquire(timeout=timeout)
+            event.set()
+            return acquired
+
+        def release(self):
+            lock.release()
+
+    event = InterruptSafeEvent()
+    lock, event._lock = event._lock, SetTwice()
+    assert event.wait(10)
+    assert event.wait(10)
