@@ -37,6 +37,9 @@ class XdistControllerHooks:
         self._run, self._folder = run, run.folder
         self._aborted: set[tuple[str, str]] = set()  # worker and test
         self._started_at: dict[str, float] = {}  # when each running test began, by the reports of pytest-xdist
+        self._collecting: set[str] = set()  # workers that have not told their tests
+        self._tests: Sequence[str] | None = None  # of the workers; None until the first has told them
+        self._differ = self._has_begun = False
         self._hosts = RemoteHosts(
             run.folder, run.clock, parse_duration(run.settings.host_timeout), self._is_recording, self._note
         )
@@ -57,6 +60,7 @@ class XdistControllerHooks:
     def pytest_configure_node(self, node: Any) -> None:
         """Give a worker the clock and the folder of the run, or, on another host, a channel to this process."""
         run = self._run
+        self._collecting.add(node.gateway.id)
         node.workerinput.update(twin_dist_each=run.dist_each, twin_locked_by=run.locked_by)
         if is_remote(node.gateway.spec):
             node.workerinput.update(
@@ -72,15 +76,22 @@ class XdistControllerHooks:
             )
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Record if a worker has tests, or one that uses the plugin: no test has begun, and its part file is open."""
-        run = self._run
-        self._start_if_wanted(is_asked_for=bool(ids) and (run.settings.enabled or run.schedule is not None))
-        run.expect(len(ids))
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        """Record when the last worker has told its tests: none has begun, and the part files of workers are open.
+
+        Where two workers have different tests, pytest-xdist runs none, and the files of the last run stay.
+        """
+        self._differ |= self._tests not in (None, ids) and not self._run.dist_each
+        self._tests = ids or self._tests or ()
+        self._collecting.discard(node.gateway.id)
+        if not self._collecting and not self._differ:
+            self._begin()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Keep the time at which a test began, in case its worker dies."""
         self._started_at[nodeid] = self._run.clock.elapsed(monotonic())
+        if not self._has_begun:  # its scheduler allows different tests, or did not wait for all workers
+            self._begin()
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Forget a test that has ended."""
@@ -125,7 +136,9 @@ class XdistControllerHooks:
         self._run.notes_of_workers += output.get("twin_notes", ())
         self._run.strict_errors_of_workers += filter(None, [output.get("twin_strict")])
         self._hosts.disconnect(node)
-        self._start_if_wanted()  # a test may have requested a fixture of pytest-twin while it ran
+        self._collecting.discard(node.gateway.id)
+        if self._has_begun:
+            self._start_if_wanted()  # a test may have requested a fixture of pytest-twin while it ran
         if error:
             self._abort(CRASHED, node.gateway.id)
 
@@ -148,6 +161,13 @@ class XdistControllerHooks:
         with suppress(OSError):  # there is no folder, or another run has it by now
             self._folder.claim()
             self._folder.remove_parts_without_tests()
+
+    def _begin(self) -> None:
+        """Record if there are tests, or one that uses the plugin."""
+        self._has_begun = True
+        run = self._run
+        self._start_if_wanted(is_asked_for=bool(self._tests) and (run.settings.enabled or run.schedule is not None))
+        run.expect(len(self._tests or ()))
 
     def _start_if_wanted(self, *, is_asked_for: bool = False) -> None:
         is_found = bool(self._hosts.wants_recording or self._folder.parts(ANNOTATIONS))

@@ -233,6 +233,35 @@ def test_a_session_without_tests_leaves_the_report_of_the_last_one_alone(pyteste
     assert "= pytest-twin =" not in result.stdout.str()
 
 
+TESTS_OF_ONE_WORKER = """
+    import os, pytest
+
+    @pytest.mark.parametrize("worker", [os.environ.get("PYTEST_XDIST_WORKER", "")])
+    {mark}def test_it(worker): pass
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mark", ["", "@pytest.mark.stress(threads=2)\n    "])
+@pytest.mark.parametrize("dist", ["load", "loadscope", "worksteal"])
+def test_workers_with_different_tests_leave_the_report_of_the_last_run_alone(pytester, left, mark, dist):
+    pytest.importorskip("xdist")
+    pytester.makepyfile(test_it=TESTS_OF_ONE_WORKER.format(mark=mark))
+    pytester.runpytest_subprocess("--twin").assert_outcomes(passed=1)
+    before = {path: path.read_bytes() for path in left.folder.rglob("*") if path.is_file()}
+    result = pytester.runpytest_subprocess("--twin", "-n2", f"--dist={dist}")
+    result.stdout.fnmatch_lines(["*Different tests were collected between gw* and gw*"])
+    assert {path: path.read_bytes() for path in left.folder.rglob("*") if path.is_file()} == before
+    assert "= pytest-twin =" not in result.stdout.str()
+
+
+def test_workers_that_run_all_tests_may_have_different_ones(pytester, left):
+    pytest.importorskip("xdist")
+    pytester.makepyfile(test_it=TESTS_OF_ONE_WORKER.format(mark=""))
+    pytester.runpytest_subprocess("--twin", "-n2", "--dist=each").assert_outcomes(passed=2)
+    assert {row["nodeid"] for row in left.tests} == {f"test_it.py::test_it[gw{number}]" for number in range(2)}
+
+
 def test_a_second_run_replaces_the_first_and_touches_nothing_else(pytester, left):
     pytester.makepyfile(PASSING)
     pytester.runpytest("--twin", "--twin-per-test=all")
