@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -188,14 +188,25 @@ class RunFolder:
         return "pytest_twin" in (self.document(FINGERPRINT) or ())
 
     def clear(self) -> None:
-        """Remove the files of an earlier run one by one: somebody else may use the folder too."""
+        """Remove the files of an earlier run one by one: somebody else may use the folder too.
+
+        An interrupt (Ctrl-C) is passed on when all of them are removed, so that no part of a run is left.
+        """
         if not self.is_run:
             return
-        for folder in self._folders_in(TESTS_FOLDER):
-            if (folder / DATASET).is_file():
-                for name in (DATASET, ANNOTATIONS):
-                    (folder / name).unlink(missing_ok=True)
-                _remove_empty(folder)
+        of_tests = [folder for folder in self._folders_in(TESTS_FOLDER) if (folder / DATASET).is_file()]
+        try:
+            self._remove_run(of_tests)
+        except KeyboardInterrupt:
+            self._remove_run(of_tests)
+            raise
+
+    def _remove_run(self, of_tests: Sequence[Path]) -> None:
+        """Remove what there is of a run, with these folders of its tests."""
+        for folder in of_tests:
+            for name in (DATASET, ANNOTATIONS):
+                (folder / name).unlink(missing_ok=True)
+            _remove_empty(folder)
         for folder in self._folders_in(HOSTS_FOLDER):
             for path in RunFolder(folder)._files():  # noqa: SLF001 - of the same kind
                 path.unlink()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -381,6 +382,35 @@ def test_what_an_earlier_run_left_is_forgotten(sliced, folder):
     folder.write_json(SCHEDULE, {})
     folder.clear()
     assert names(folder.path) == [".gitignore"]
+
+
+@pytest.mark.parametrize("operation", ["unlink", "rmdir"])
+@pytest.mark.parametrize("is_done", [False, True])
+def test_an_interrupt_while_a_run_is_forgotten_leaves_no_part_of_it(sliced, folder, monkeypatch, operation, is_done):
+    for at in count():
+        sliced(event(0.3))
+        (folder / "hosts/far").mkdir(parents=True)
+        (folder / "hosts/far" / DATASET).touch()
+        folder.mark()
+        operate, left = getattr(Path, operation), [at]
+
+        def interrupted(path, *args, operate=operate, left=left, **options):
+            left[0] -= 1
+            if left[0] == -1 and not is_done:
+                raise KeyboardInterrupt
+            operate(path, *args, **options)
+            if left[0] == -1:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, operation, interrupted)
+            try:
+                folder.clear()
+            except KeyboardInterrupt:
+                assert names(folder.path) == [".gitignore"]
+            else:
+                break  # it has fewer operations
+    assert at > 1
 
 
 def test_forgetting_removes_nothing_that_is_not_ours(sliced, folder):
