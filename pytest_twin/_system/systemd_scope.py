@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from pytest_twin._system.stdlib import os, subprocess, sys
 
 IN_SCOPE = "PYTEST_TWIN_SCOPE"  # in the environment of a start within a scope, so that it is the last one
@@ -26,7 +28,7 @@ def why_no_scope() -> str:
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
 
 
-def restart_in_scope() -> None:
+def restart_in_scope() -> NoReturn:
     """Become the same command line within a scope.
 
     Raises:

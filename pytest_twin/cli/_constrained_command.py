@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -31,7 +31,7 @@ from pytest_twin._system.foreground_child import HANDLED, wait_for  # noqa: E402
 
 IGNORED_BY_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}  # a command expects the defaults
 NOT_FOUND, NOT_EXECUTABLE, FAILED = 127, 126, 125  # as env(1) and timeout(1) exit
-STOP_SIGNALS = "stop signals"
+STOP_SIGNALS, MEMORY_WATCH = "stop signals", "memory watch"
 
 
 def run(words: Sequence[str], part: LoadPart, backend: str) -> int:
@@ -53,22 +53,25 @@ def run(words: Sequence[str], part: LoadPart, backend: str) -> int:
     try:
         command = WaitingCommand(words, mask)
         try:
-            return _run(command, part, "control group" if backend == "systemd" else backend.replace("-", " "))
+            status = _run(command, part, "control group" if backend == "systemd" else backend.replace("-", " "))
         finally:
             command.close()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if status is None:
+        _restart_in_scope()  # only now: the signals that are blocked stay so in the program that follows (execve(2))
+    return status
 
 
-def _run(command: WaitingCommand, part: LoadPart, backend: str) -> int:
+def _run(command: WaitingCommand, part: LoadPart, backend: str) -> int | None:
+    """Run the command and return its exit status; None, without running it, if a scope has to be started for it."""
     supervisor = SupervisorClient(_say_aborted, lambda _: None)
     try:
         applied = _apply(supervisor, part, command.pid, backend)
-        is_second_best = applied.failure or STOP_SIGNALS in applied.achieved.get("backend", "")
+        used = applied.achieved.get("backend", "")
+        is_second_best = applied.failure or STOP_SIGNALS in used or MEMORY_WATCH in used
         if not backend and is_second_best and not is_in_scope() and not why_no_scope():
-            supervisor.close()
-            command.close()
-            _restart_in_scope()
+            return None
         if applied.failure:
             raise click.ClickException(f"{applied.failure}; the command was not started")
         own_bytes = command.own_bytes()
@@ -152,7 +155,7 @@ def _become(words: Sequence[str], gate: int, parent: int, mask: Iterable[int]) -
         os._exit(status)
 
 
-def _restart_in_scope() -> None:
+def _restart_in_scope() -> NoReturn:
     """Become the same command line within a scope of systemd.
 
     Raises:
@@ -174,11 +177,13 @@ def _summary(applied: AppliedLoad, usage: resource.struct_rusage, own_bytes: int
     """Return a line with what the command used; of less memory than its process had before only a bound is known."""
     figures = applied.achieved
     cpu_s = figures.get("tests_cpu_s", usage.ru_utime + usage.ru_stime)
-    peak = figures.get("peak_bytes")
-    size, whose = (usage.ru_maxrss * 1024, "largest process") if peak is None else (peak, "peak memory")
+    backend, peak, largest = figures.get("backend") or "nothing", figures.get("peak_bytes"), usage.ru_maxrss * 1024
+    if peak is not None and MEMORY_WATCH in backend:  # which looks now and then
+        peak = max(peak, largest)
+    size, whose = (largest, "largest process") if peak is None else (peak, "peak memory")
     throttled = [f"throttled for {figures['throttled_s']:.2f} s"] if "throttled_s" in figures else []
     cpus = figures.get("effective_cpus")
     reduced = [] if cpus is None else [f"reduced to {cpus:g} CPUs by the group around it"]
     memory = f"{whose} {format_bytes(size) if size > own_bytes + MIB else f'below {format_bytes(own_bytes + MIB)}'}"
     words = [f"{cpu_s:.2f} s of CPU time", *throttled, memory, *reduced]
-    return f"pytest-twin: {applied.part} by {figures.get('backend') or 'nothing'}: {', '.join(words)}"
+    return f"pytest-twin: {applied.part} by {backend}: {', '.join(words)}"

@@ -174,14 +174,36 @@ def test_with_systemd_it_starts_again_within_a_scope(constrained, systemd_run):
     assert start.endswith("constrain --cpu 0.5 --backend systemd sh -c echo $PYTEST_TWIN_SCOPE; exit 3")
 
 
-def test_without_a_control_group_it_prefers_a_scope_to_stop_signals(systemd_run, tmp_path):
-    """The scope of this test is none, so that it comes to stop signals all the same, but once only."""
+@pytest.fixture
+def without_group(systemd_run, tmp_path):
+    """Runs a command as a user who may make no control groups; the scope of this test is none, so that none is found.
+
+    It returns what was printed, and how often systemd-run was called: once to try it, and once to start again.
+    """
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    done = run_as_nobody(*COMMAND, "--cpu", "0.5", "echo", "hello", cwd="/")
+
+    def run(*words):
+        return run_as_nobody(*COMMAND, *words, cwd="/"), len(systemd_run())
+
+    return run
+
+
+def test_without_a_control_group_it_prefers_a_scope_to_stop_signals(without_group):
+    done, calls = without_group("--cpu", "0.5", "echo", "hello")
     assert done.stdout == "hello\n", done.stderr
-    assert LAST_LINE.fullmatch(done.stderr)["backend"] == "stop signals"
-    assert len(systemd_run()) == 2
+    assert (LAST_LINE.fullmatch(done.stderr)["backend"], calls) == ("stop signals", 2)
+
+
+def test_without_a_control_group_it_prefers_a_scope_to_watching_memory(without_group):
+    done, calls = without_group("--mem", "1GiB", *BARE, "b'x' * (200 << 20)")
+    assert (LAST_LINE.fullmatch(done.stderr)["backend"], calls) == ("memory watch", 2)
+    assert float(re.search(r"peak memory ([\d.]+)MiB\n", done.stderr)[1]) > 200  # also between two looks
+
+
+def test_a_command_within_a_scope_has_no_signals_blocked(without_group):
+    done, calls = without_group("--cpu", "0.5", "sh", "-c", "kill -TERM $$; echo it goes on")
+    assert (done.returncode, done.stdout, calls) == (128 + signal.SIGTERM, "", 2)
 
 
 def test_a_scope_that_cannot_be_started_is_told(constrained, systemd_run, tmp_path):
