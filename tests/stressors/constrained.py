@@ -95,6 +95,11 @@ def enforcer(supervisor_pid: int) -> psutil.Process:
         time.sleep(0.005)
 
 
+def beside(home: str) -> set[str]:
+    """Where a process of these groups may be while another one is constrained: with version 2 in a group for the rest."""
+    return {home, f"{home.rstrip()}/pytest-twin-rest\n"}
+
+
 def groups_of(*enforcers: int) -> list[Path]:
     """The control groups that were made by these enforcers, however deep."""
     names = tuple(f"pytest-twin-{pid}-" for pid in enforcers)
