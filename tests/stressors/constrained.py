@@ -96,7 +96,7 @@ def enforcer(supervisor_pid: int) -> psutil.Process:
 
 
 def beside(home: str) -> set[str]:
-    """Where a process of these groups may be while another one is constrained: with version 2 in a group for the rest."""
+    """Where a process of these groups may be beside a constraint: with version 2 in a group for the rest."""
     return {home, f"{home.rstrip()}/pytest-twin-rest\n"}
 
 
