@@ -7,6 +7,8 @@ import sys
 import threading
 import zlib
 
+LIMIT_S = 60.0  # for a thread that has died, such as for want of memory
+
 
 def picture(name: str) -> bytes:
     return b"".join(zlib.crc32(f"{name}{number}".encode()).to_bytes(4, "big") for number in range(120_000))
@@ -18,7 +20,7 @@ class Thumbnails:
     def __init__(self) -> None:
         self.made: dict[str, bytes] = {}
         self._names: queue.Queue[tuple[str, threading.Event] | None] = queue.Queue()
-        self._thread = threading.Thread(target=self._work)
+        self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
     def submit(self, name: str) -> threading.Event:
@@ -29,7 +31,7 @@ class Thumbnails:
 
     def close(self) -> None:
         self._names.put(None)
-        self._thread.join()
+        self._thread.join(LIMIT_S)
 
     def _work(self) -> None:
         while job := self._names.get():
@@ -40,10 +42,10 @@ class Thumbnails:
 
 def main() -> None:
     thumbnails = Thumbnails()
-    thumbnails.submit("placeholder").wait()
+    thumbnails.submit("placeholder").wait(LIMIT_S)
     print("ready", flush=True)
     for line in sys.stdin:
-        thumbnails.submit(line.strip()).wait()
+        thumbnails.submit(line.strip()).wait(LIMIT_S)
         print(len(thumbnails.made[line.strip()]), flush=True)
     thumbnails.close()
 
