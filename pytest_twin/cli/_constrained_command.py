@@ -176,7 +176,8 @@ def _say_aborted(applied: AppliedLoad, reply: Mapping[str, Any]) -> None:
 def _summary(applied: AppliedLoad, usage: resource.struct_rusage, own_bytes: int) -> str:
     """Return a line with what the command used; of less memory than its process had before only a bound is known."""
     figures = applied.achieved
-    cpu_s = figures.get("tests_cpu_s", usage.ru_utime + usage.ru_stime)
+    # both may miss some: the first what was used since its last reading, the second processes that were not waited for
+    cpu_s = max(figures.get("tests_cpu_s", 0.0), usage.ru_utime + usage.ru_stime)
     backend, peak, largest = figures.get("backend") or "nothing", figures.get("peak_bytes"), usage.ru_maxrss * 1024
     if peak is not None and MEMORY_WATCH in backend:  # which looks now and then
         peak = max(peak, largest)

@@ -50,6 +50,12 @@ def test_the_memory_of_its_process_before_is_not_told_as_that_of_the_command(lim
     assert float(re.search(r"(?:process|memory) ([\d.]+)MiB\n", large.stderr)[1]) > 200
 
 
+def test_the_cpu_time_of_a_short_command_is_told_in_full():
+    program = "import time\nwhile time.process_time() < 0.08: pass"
+    done = subprocess.run([*COMMAND, "--mem", "1GiB", *BARE, program], capture_output=True, text=True, check=False)
+    assert float(LAST_LINE.fullmatch(done.stderr)["cpu_s"]) >= 0.08
+
+
 BOTH_BURN = """
 import os, signal
 
