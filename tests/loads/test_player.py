@@ -29,7 +29,7 @@ class Load:
         self.waited.append(self.part.text)
         return True
 
-    def ask_to_stop(self):
+    def ask_to_stop(self, *, is_timed=False):
         pass
 
     wait_gone = ask_to_stop
