@@ -80,7 +80,7 @@ def test_a_loop_that_was_stopped_knows_for_how_long(between):
     turns = f"while True: loop.run_once(0.001); {between}\n"
     with stopped_loop(turns) as process:
         longest = stop_for_a_while(process)
-        assert 1.0 < float(process.stdout.readline()) < longest + 0.1
+        assert 1.0 < float(process.stdout.readline()) < longest + 0.5  # what it used is known by ticks only
 
 
 @linux

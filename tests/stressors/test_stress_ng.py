@@ -135,11 +135,14 @@ def test_the_program_that_is_installed_lists_its_stressors():
     assert {"cpu", "cache", "matrix"} <= _stress_ng_program.stressors()
 
 
-def test_one_that_ends_by_itself_is_an_abort_with_its_last_words(fake, asked):
-    supervisor = fake('echo "stress-ng: error: [$$] no such luck" >&2; exit 3')
+@pytest.mark.parametrize(
+    ("end", "words"), [("exit 3", "no such luck"), ("kill -KILL $$", "killed by SIGKILL")], ids=["exit", "signal"]
+)
+def test_one_that_ends_by_itself_is_an_abort_that_says_why(fake, asked, end, words):
+    supervisor = fake(f'echo "stress-ng: error: [$$] no such luck" >&2; {end}')
     supervisor.apply(**asked("matrix"))
     abort = supervisor.hear()
-    assert (abort["event"], abort["reason"]) == ("abort", "stress-ng --matrix ended by itself (no such luck)")
+    assert (abort["event"], abort["reason"]) == ("abort", f"stress-ng --matrix ended by itself ({words})")
 
 
 def test_one_that_does_not_listen_is_killed_soon_wherever_it_hides(fake, asked, eventually, eventually_gone):

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from file_systems import is_in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_descriptors import open_descriptors
@@ -219,10 +220,18 @@ def test_a_closed_meter_leaves_no_descriptor(burnt):
     assert not open_descriptors() - before
 
 
+@pytest.fixture
+def disk(tmp_path):
+    """A folder on a disk."""
+    if is_in_memory(tmp_path):
+        pytest.skip("the folder for temporary files is in memory")
+    return tmp_path
+
+
 @linux
-def test_what_goes_to_the_disk_is_counted(used_since, tmp_path):
+def test_what_goes_to_the_disk_is_counted(used_since, disk):
     before, theirs = read_self(), psutil.Process().io_counters().write_bytes
-    with (tmp_path / "file").open("wb") as file:
+    with (disk / "file").open("wb") as file:
         file.write(bytes(4 * MIB))
     grown = used_since(before).written
     assert grown == pytest.approx(psutil.Process().io_counters().write_bytes - theirs, abs=MIB)
@@ -336,9 +345,9 @@ def test_where_the_kernel_does_not_tell_of_disks_nothing_is_taken_for_none(monke
 
 
 @linux
-def test_what_a_child_wrote_is_counted_when_it_has_ended(meter, tmp_path):
+def test_what_a_child_wrote_is_counted_when_it_has_ended(meter, disk):
     before = meter.read_children().written
-    code = f"open({str(tmp_path / 'file')!r}, 'wb').write(bytes({4 * MIB}))"
+    code = f"open({str(disk / 'file')!r}, 'wb').write(bytes({4 * MIB}))"
     subprocess.run([sys.executable, "-S", "-c", code], check=True)
     assert 3 * MIB <= meter.read_children().written - before <= 6 * MIB
 

@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
+from file_systems import is_in_memory
 
 from pytest_twin._system.procfs import GIB, MIB
 from pytest_twin.telemetry.probes import ProbeContext, cgroup
@@ -72,12 +72,6 @@ def test_memory_is_told_of_truly_without_the_cache_that_can_be_dropped(group, tm
     assert row["cgroup_memory_limit_GB"] == 200 * MIB / GIB
     kept = 30 if is_in_memory(tmp_path) else 0  # such a file cannot be dropped
     assert 60 < row["cgroup_memory_used_GB"] * 1024 - kept < 85
-
-
-def is_in_memory(folder: Path) -> bool:
-    """Whether a folder is on a tmpfs, as /tmp is on many systems."""
-    mounts = [each for each in psutil.disk_partitions(all=True) if folder.is_relative_to(each.mountpoint)]
-    return max(mounts, key=lambda each: len(each.mountpoint)).fstype == "tmpfs"
 
 
 def test_a_process_that_was_killed_for_memory_is_counted(group):

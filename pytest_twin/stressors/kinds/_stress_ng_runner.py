@@ -90,13 +90,14 @@ def _pause_together(running: subreaper.ContainedProgram) -> None:
 
 
 def _exit_message(running: subreaper.ContainedProgram, stressor: str) -> str:
-    """Return an error message with the last relevant line of its output."""
+    """Return an error message with the signal that killed it, else with the last relevant line of its output."""
+    how = running.exit_reason()
     lines = [match for line in running.output_lines() if (match := _LINE.match(line))]
     skipped = [match[2] for match in lines if "skip" in match[2]]
     errors = [match[2] for match in lines if match[1] in {"error", "fail", "warn"}]
     others = [line for line in running.output_lines() if line and not _LINE.match(line)]
-    words = (skipped or errors or others or [""])[-1]
-    return f"{NAME} --{stressor} ended by itself ({words.strip() or running.exit_reason()})"
+    words = how if how.startswith("killed") else (skipped or errors or others or [""])[-1]
+    return f"{NAME} --{stressor} ended by itself ({words.strip() or how})"
 
 
 def _bogo_ops(lines: list[str], stressor: str) -> dict[str, float | str]:
