@@ -28,7 +28,7 @@ def limited(group, supervisor):
 def test_a_load_that_is_too_large_is_reduced_and_nothing_is_killed(group, limited):
     limited.applied(**MEMORY, profile=[[0, 1024 * MIB]])
     achieved = limited.stopped()["achieved"]
-    assert 150 * MIB < achieved["peak_bytes"] <= 256 * MIB
+    assert 150 * MIB < achieved["peak_bytes"] <= (256 + 8) * MIB  # two workers may take a block each at the same time
     words = (
         r"requested 1024 MiB; (?:a worker )?allocated (\d+) (?:of its \d+ )?MiB "  # on one CPU there is one worker
         r"\(512 MiB usable, 256 MiB reserved for other processes\)"
