@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
 assert sys.platform == "linux"  # noqa: S101 - for the type checker: this module is for Linux only
 
-from pytest_twin._system.foreground_child import HANDLED, wait_for  # noqa: E402 - so is that one
+from pytest_twin._system.foreground_child import HANDLED, wait_for  # noqa: E402 - so are these
+from pytest_twin.stressors.constraint.memory import WatchedMemory  # noqa: E402
+from pytest_twin.stressors.constraint.stop_signals import StopSignals  # noqa: E402
 
 IGNORED_BY_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}  # a command expects the defaults
 NOT_FOUND, NOT_EXECUTABLE, FAILED = 127, 126, 125  # as env(1) and timeout(1) exit
-STOP_SIGNALS, MEMORY_WATCH = "stop signals", "memory watch"
+SECOND_BEST = StopSignals.backend, WatchedMemory.backend  # what needs no control group
 
 
 def run(words: Sequence[str], part: LoadPart, backend: str) -> int:
@@ -69,7 +71,7 @@ def _run(command: WaitingCommand, part: LoadPart, backend: str) -> int | None:
     try:
         applied = _apply(supervisor, part, command.pid, backend)
         used = applied.achieved.get("backend", "")
-        is_second_best = applied.failure or STOP_SIGNALS in used or MEMORY_WATCH in used
+        is_second_best = applied.failure or any(each in used for each in SECOND_BEST)
         if not backend and is_second_best and not is_in_scope() and not why_no_scope():
             return None
         if applied.failure:
@@ -179,7 +181,7 @@ def _summary(applied: AppliedLoad, usage: resource.struct_rusage, own_bytes: int
     # both may miss some: the first what was used since its last reading, the second processes that were not waited for
     cpu_s = max(figures.get("tests_cpu_s", 0.0), usage.ru_utime + usage.ru_stime)
     backend, peak, largest = figures.get("backend") or "nothing", figures.get("peak_bytes"), usage.ru_maxrss * 1024
-    if peak is not None and MEMORY_WATCH in backend:  # which looks now and then
+    if peak is not None and WatchedMemory.backend in backend:  # which looks now and then
         peak = max(peak, largest)
     size, whose = (largest, "largest process") if peak is None else (peak, "peak memory")
     throttled = [f"throttled for {figures['throttled_s']:.2f} s"] if "throttled_s" in figures else []

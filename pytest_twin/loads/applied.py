@@ -62,17 +62,17 @@ class AppliedLoad:
         """Whether it is ready, or has failed before."""
         return self._ready.is_set()
 
-    def stop(self, *, is_timed: bool = False) -> None:
-        """Stop it and wait for its end; does nothing for a load that has ended, or in a forked process.
+    def stop(self) -> None:
+        """Stop it and wait for its end; does nothing for a load that has ended, or in a forked process."""
+        self.ask_to_stop()
+        self.wait_gone()
+
+    def ask_to_stop(self, *, is_timed: bool = False) -> None:
+        """Request its end without waiting for it.
 
         Args:
             is_timed: Whether its duration is over, in which it should have moved all of an amount.
         """
-        self.ask_to_stop(is_timed=is_timed)
-        self.wait_gone()
-
-    def ask_to_stop(self, *, is_timed: bool = False) -> None:
-        """Request its end without waiting for it; the argument is as that of `stop`."""
         if self._is_active:
             why = {"reason": TIMED} if is_timed else {}
             self._channel.send({"op": "stop", "id": self.id, **why})
@@ -122,7 +122,7 @@ class AppliedLoad:
 
 
 def stop_all(loads: Sequence[AppliedLoad], *, is_timed: bool = False) -> None:
-    """Stop these loads and wait for their end; the arguments are as those of `AppliedLoad.stop`.
+    """Stop these loads and wait for their end; the argument is that of `AppliedLoad.ask_to_stop`.
 
     All are requested to stop before the first is waited for, so that none continues if the waiting is interrupted by
     Ctrl-C or by a time limit.
