@@ -26,8 +26,7 @@ STRAIGHT = trivial_tests.Run("least Python for the same rows", "_straight_accoun
 def instructions(run: trivial_tests.Run, folder: Path, count: int) -> int:
     """Return the instructions of a run with a number of tests."""
     (folder / "test_trivial.py").write_text(trivial_tests.TESTS.format(count))
-    plugin = ["-p", run.plugin] if run.plugin else []
-    options = ["-q", "-p", "no:cacheprovider", "--disable-plugin-autoload", *plugin, *run.flags]
+    options = ["-q", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", run.plugin, *run.flags]
     tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     command = [*tool, run.python, "-m", "pytest", *options, "test_trivial.py"]
     environment = {**trivial_tests.ENVIRONMENT, "PYTHONHASHSEED": "0"}
