@@ -12,6 +12,7 @@ import pytest
 from _pytest._code.code import ExceptionChainRepr, ExceptionRepr, ReprFileLocation, ReprTracebackNative
 
 from pytest_twin.model.attempt_row import CRASHED
+from pytest_twin.plugin.hook_object import HookObject
 from pytest_twin.plugin.load_context import shortfalls, warn
 from pytest_twin.plugin.marks import nodeid_of
 from pytest_twin.plugin.progress import Progress
@@ -109,7 +110,7 @@ def _add_result(report: pytest.TestReport, result: str, section: str) -> None:
     failure.addsection("repetitions", section)
 
 
-class RepeatHooks:
+class RepeatHooks(HookObject):
     """Runs each test as often as ``--twin-repeat`` requests.
 
     The fixtures of its class, its module and its session stay until its last run. A plugin that runs tests again, such

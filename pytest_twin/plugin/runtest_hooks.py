@@ -12,6 +12,7 @@ import pytest
 from pytest_twin._system.error_guard import guarded
 from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import WITHIN_BUDGET
+from pytest_twin.plugin.hook_object import HookObject
 from pytest_twin.plugin.load_context import load_around_test, shortfalls, warn
 from pytest_twin.plugin.marks import NO_REQUEST, request_of, uses_fixture
 from pytest_twin.plugin.report_properties import pack, replace_ours
@@ -41,7 +42,7 @@ PhaseHook = Generator[None, object, object]
 ReportHook = Generator[None, pytest.TestReport, pytest.TestReport]
 
 
-class RuntestHooks:
+class RuntestHooks(HookObject):
     """Hooks around the tests, registered once something is to be recorded."""
 
     def __init__(self, run: RecordedSession) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_twin._system.clock import monotonic
 from pytest_twin.loads.player import SchedulePlayer
+from pytest_twin.plugin.hook_object import HookObject
 from pytest_twin.plugin.load_context import strict_shortfalls
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_twin.recording.recording import Recording
 
 
-class SessionScheduleHooks:
+class SessionScheduleHooks(HookObject):
     """Hooks of a session that has a schedule.
 
     Attributes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_twin._system.stdlib import os
+from pytest_twin.plugin.hook_object import HookObject
 from pytest_twin.plugin.load_context import strict_shortfalls
 from pytest_twin.plugin.marks import runs_tests
 from pytest_twin.settings.options import SettingsError, flag
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_twin.settings.options import Settings
 
 
-class SessionConstraintHooks:
+class SessionConstraintHooks(HookObject):
     """Hooks of a process that runs tests under the constraint of the session: pytest, or a pytest-xdist worker."""
 
     def __init__(self, start: Callable[[], Recording], load: Load) -> None:

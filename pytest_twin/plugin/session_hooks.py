@@ -11,6 +11,7 @@ import pytest
 
 from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import CRASHED
+from pytest_twin.plugin.hook_object import HookObject
 from pytest_twin.plugin.marks import has_workers, runs_tests
 from pytest_twin.plugin.runtest_hooks import RuntestHooks
 from pytest_twin.plugin.session import RecordedSession
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.run import Run
 
 
-class SessionHooks:
+class SessionHooks(HookObject):
     """Hooks of the session, registered once something is to be recorded."""
 
     def __init__(self, run: RecordedSession) -> None:
@@ -151,7 +152,7 @@ class SessionHooks:
             run.messages += prediction_lines(run.folder.path, base_dir / run.settings.predict, base_dir)
 
 
-class ForkedHooks:
+class ForkedHooks(HookObject):
     """Hooks of tests that pytest-forked runs in a fork each, which cannot report its own end when it dies."""
 
     def __init__(self, run: RecordedSession) -> None:

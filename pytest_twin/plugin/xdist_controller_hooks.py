@@ -14,6 +14,7 @@ from pytest_twin.model import event
 from pytest_twin.model.attempt_row import CRASHED, INTERRUPTED, circumstances
 from pytest_twin.model.event import Event
 from pytest_twin.model.quantity import parse_duration
+from pytest_twin.plugin.hook_object import HookObject
 from pytest_twin.plugin.marks import strip_group
 from pytest_twin.plugin.report_properties import unpack
 from pytest_twin.plugin.stash import SCHEDULE_TEXTS
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_twin.plugin.session import RecordedSession
 
 
-class XdistControllerHooks:
+class XdistControllerHooks(HookObject):
     """Hooks of the controller, registered where tests run in workers of pytest-xdist."""
 
     def __init__(self, run: RecordedSession) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_twin._system.error_guard import guarded
 from pytest_twin._system.locks import SharedExclusiveLock
+from pytest_twin.plugin.hook_object import HookObject
 from pytest_twin.plugin.marks import runs_alone
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_twin.plugin.session import RecordedSession
 
 
-class XdistWorkerHooks:
+class XdistWorkerHooks(HookObject):
     """Lets each test of a pytest-xdist worker wait until it may run."""
 
     def __init__(self, lock: SharedExclusiveLock, alone: Container[str], guard: ErrorGuard) -> None:

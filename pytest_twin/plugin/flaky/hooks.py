@@ -11,6 +11,7 @@ from pytest_twin._system.clock import monotonic
 from pytest_twin._system.stdlib import sys
 from pytest_twin.model.flaky_row import BREAKS
 from pytest_twin.plugin.flaky.known_tests import KnownTests
+from pytest_twin.plugin.hook_object import HookObject
 from pytest_twin.plugin.marks import has_workers, nodeid_of, uses_marker_or_fixture
 from pytest_twin.plugin.progress import Progress, format_left
 from pytest_twin.settings.options import Settings, SettingsError, flag
@@ -43,7 +44,7 @@ def check_search(config: pytest.Config, settings: Settings) -> None:
             raise pytest.UsageError(f"{option} cannot be combined with {flag(name)}: choose one of them")
 
 
-class FlakyHooks:
+class FlakyHooks(HookObject):
     """Hooks of a session with ``--twin-flaky``."""
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
