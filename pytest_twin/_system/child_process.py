@@ -7,7 +7,7 @@ is bound at import.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any
 
 from pytest_twin._system.clock import monotonic
 from pytest_twin._system.interruptible_event import InterruptSafeEvent
@@ -24,7 +24,7 @@ CURRENT_TEST = "PYTEST_CURRENT_TEST"  # pytest puts the test's id there, which m
 _own_usage: list[float] = []  # of the plugin's children that have ended, as in getrusage(2)
 
 
-class ProcessContext(NamedTuple):
+class ProcessContext:
     """What a process inherits from its parent.
 
     Attributes:
@@ -37,25 +37,17 @@ class ProcessContext(NamedTuple):
         limits: The soft and hard resource limits by their number.
     """
 
-    variables: Mapping[str, str]
-    path: tuple[str, ...]
-    directory: str | None
-    umask: int
-    niceness: int | None
-    cpus: frozenset[int] | None
-    limits: Mapping[int, tuple[int, int]]
-
-    @classmethod
-    def now(cls) -> Self:
-        """Return the present context of this process."""
-        variables = {name: value for name, value in os.environ.items() if name != CURRENT_TEST}
-        mask = os.umask(0o077)
-        os.umask(mask)
+    def __init__(self) -> None:
+        """Take the present context of this process."""
+        self.variables = {name: value for name, value in os.environ.items() if name != CURRENT_TEST}
+        self.path = tuple(sys.path)
+        self.umask = os.umask(0o077)
+        os.umask(self.umask)
         try:
-            directory = os.getcwd()
+            self.directory: str | None = os.getcwd()
         except OSError:
-            directory = None
-        return cls(variables, tuple(sys.path), directory, mask, *_inherited())
+            self.directory = None
+        self.niceness, self.cpus, self.limits = _inherited()
 
 
 if sys.platform == "linux":

@@ -66,7 +66,7 @@ class WatchedTemporaryDirectory:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=ProcessContext.now().variables,
+            env=ProcessContext().variables,
             start_new_session=True,  # the end of a remote connection ends its session
         )
         if sys.platform != "win32":

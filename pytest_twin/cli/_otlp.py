@@ -80,7 +80,7 @@ def _send(path: Path, config: OtlpConfig) -> None:
     if config.disabled:
         click.echo(outcome_line(config, {}))
         return
-    process = OtlpProcess(config, ProcessContext.now())
+    process = OtlpProcess(config, ProcessContext())
     process.export(path.absolute())
     longest_s = max((signal.timeout_s for signal in config.signals.values()), default=0.0)
     line = outcome_line(config, process.wait(longest_s + GRACE_S))

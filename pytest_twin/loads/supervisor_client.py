@@ -85,7 +85,7 @@ class SupervisorClient:
         self._owner = owner
         self._on_reply, self._on_pause, self._tell = on_reply, on_pause, tell
         self._samples, self._limit, self._directory = samples, limit, directory
-        self._context = context or ProcessContext.now()
+        self._context = context or ProcessContext()
         self.paused_s = 0.0
         self._paused_at: float | None = None
         self._disabled_reason = ""

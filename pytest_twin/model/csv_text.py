@@ -6,7 +6,6 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 _VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), 127, 0x85, 0x2028, 0x2029)}
 _FORMULA = ("=", "+", "-", "@")
@@ -68,39 +67,14 @@ def rows(text: str) -> list[list[str]]:
         raise ValueError(f"is not CSV: {error}") from None
 
 
-class ParsedTable(NamedTuple):
-    """The readable part of a table.
-
-    Attributes:
-        columns: Its columns.
-        rows: Its rows, by column.
-        damaged: The number of lines that could not be read.
-    """
-
-    columns: Sequence[str] = ()
-    rows: Sequence[dict[str, str]] = ()
-    damaged: int = 0
-
-
-def parse_lenient(text: str) -> ParsedTable:
-    """Return the whole rows of a table, and count the others; a last line without an end is damaged.
-
-    Raises:
-        ValueError: The text is not CSV.
-    """
-    whole, _, torn = text.rpartition("\n")
-    names, *lines = rows(whole) or [[]]
-    found = [dict(zip(names, line, strict=True)) for line in lines if len(line) == len(names)]
-    return ParsedTable(names, found, len(lines) - len(found) + bool(torn))
-
-
 def records(text: str) -> list[dict[str, str]]:
-    """Return the whole rows of a table, by column.
+    """Return the whole rows of a table, by column; a last line without an end is left out.
 
     Raises:
         ValueError: The text is not CSV.
     """
-    return list(parse_lenient(text).rows)
+    names, *lines = rows(text.rpartition("\n")[0]) or [[]]
+    return [dict(zip(names, line, strict=True)) for line in lines if len(line) == len(names)]
 
 
 def header(columns: Sequence[str]) -> str:

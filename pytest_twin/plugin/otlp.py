@@ -42,7 +42,7 @@ class OtlpSession:
             self._config = read_config(os.environ, url, per_test=is_per_test, traceparent=settings.traceparent)
         except OtlpError as error:
             raise pytest.UsageError(f"{settings.written('otlp')}: {error}") from None
-        self._context = ProcessContext.now()
+        self._context = ProcessContext()
         self._process: OtlpProcess | None = None
         self._folder: Path | None = None
         self._problem = ""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pytest_twin.loads.applied import AppliedLoad
     from pytest_twin.plugin.session import RecordedSession
-    from pytest_twin.settings.parsers import RepeatRequest
+    from pytest_twin.settings.requests import RepeatRequest
 
 REPETITIONS = "twin_repeat"  # the property of a report with the result of all runs of its test
 PHASES = frozenset({"setup", "call", "teardown"})  # pytest-forked has another for a test of which the process died

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_twin.settings.options import Settings
 
 
-class ItemRequest(NamedTuple):
+class ItemRequest:
     """What the markers of a test ask for, parsed when the test is collected, and not again while it runs.
 
     Attributes:
@@ -30,11 +30,18 @@ class ItemRequest(NamedTuple):
         every_mark: All markers that the test had when these were parsed.
     """
 
-    marks: Sequence[pytest.Mark] = ()
-    load: Load | None = None
-    schedule: Schedule | None = None
-    budget: Budget | None = None
-    every_mark: Sequence[pytest.Mark] = ()
+    __slots__ = ("budget", "every_mark", "load", "marks", "schedule")
+
+    def __init__(
+        self,
+        marks: Sequence[pytest.Mark] = (),
+        load: Load | None = None,
+        schedule: Schedule | None = None,
+        budget: Budget | None = None,
+        every_mark: Sequence[pytest.Mark] = (),
+    ) -> None:
+        self.marks, self.load, self.schedule = marks, load, schedule
+        self.budget, self.every_mark = budget, every_mark
 
 
 REPEAT_PLUGIN = "twin-repeat"  # of the plugin that runs each test several times

@@ -131,7 +131,7 @@ class Recording:
         self.worker, self.host = worker, host
         self.dataset = Path(sampling.path) if sampling.path else folder / DATASET
         self.constraints = HeldConstraints(str(self.dataset.with_name(CONSTRAINTS)))
-        self._tell, self._context = tell, ProcessContext.now()
+        self._tell, self._context = tell, ProcessContext()
         self._before_sampling = before_sampling
         self._gaps = GapEvents(self.clock, self.new_id, self.emit)
         self._interval = sampling.interval

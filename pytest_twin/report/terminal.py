@@ -16,7 +16,6 @@ from pytest_twin.analysis.run.overview import (
 )
 from pytest_twin.model import event
 from pytest_twin.model.csv_text import visible
-from pytest_twin.model.quantity import format_share
 from pytest_twin.report.wording import (
     TERMINAL_WIDTH,
     format_change,
@@ -104,18 +103,21 @@ def _heaviest(tests: SuiteFigures) -> Iterator[str]:
     """Yield the tests that stand out by CPU time, memory growth or writes; nothing where none does."""
     lines = []
     for row, seconds, share in tests.cpu.outstanding(WORTH_TELLING_S):
-        lines.append(_heavy_line(row, "CPU", f"{seconds:.2f} s", format_share(share)))
+        lines.append(_heavy_line(row, "CPU", f"{seconds:.2f} s", share))
     for row, grown, _ in tests.growth.outstanding(WORTH_TELLING_MB):
         lines.append(_heavy_line(row, "growth", f"{grown:+.1f} MiB"))
     for row, written, share in tests.written.outstanding(WORTH_TELLING_MB):
-        lines.append(_heavy_line(row, "writes", f"{written:.1f} MiB", format_share(share)))
+        lines.append(_heavy_line(row, "writes", f"{written:.1f} MiB", share))
     if lines:
         yield "heaviest tests: CPU time, memory growth, writes; with their share of all"
     yield from lines
 
 
-def _heavy_line(row: Row, resource: str, amount: str, share: str = "") -> str:
-    return _table_line(f"  {resource:<6}{amount:>11}{share:>6}  ", f"{row['nodeid']}{on_host(row['host'])}")
+def _heavy_line(row: Row, resource: str, amount: str, share: float | None = None) -> str:
+    from pytest_twin.model.quantity import format_share
+
+    shown = "" if share is None else format_share(share)
+    return _table_line(f"  {resource:<6}{amount:>11}{shown:>6}  ", f"{row['nodeid']}{on_host(row['host'])}")
 
 
 def _leaks(found: Sequence[tuple[str, float]]) -> Iterator[str]:

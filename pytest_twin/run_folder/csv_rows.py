@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
 
 from pytest_twin._system.append_file import LONGEST_ROW
 from pytest_twin._system.stdlib import os
@@ -57,7 +57,7 @@ def read_rows(path: Path, without: re.Pattern[str] | None = None) -> Iterator[di
         yield dict(zip(names, cells, strict=True))
 
 
-class SampledColumn(NamedTuple):
+class SampledColumn:
     """One column of a dataset.
 
     Attributes:
@@ -65,8 +65,8 @@ class SampledColumn(NamedTuple):
         cells: The values, as they are written; empty where the dataset has no such column.
     """
 
-    times: Sequence[float]
-    cells: Sequence[str]
+    def __init__(self, times: Sequence[float], cells: Sequence[str]) -> None:
+        self.times, self.cells = times, cells
 
     @classmethod
     def read(cls, files: Iterable[IO[bytes]], column: str) -> SampledColumn:

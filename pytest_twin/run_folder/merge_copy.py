@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_twin.model.csv_text import ParsedTable, parse_lenient
 from pytest_twin.model.csv_text import rows as cells_of
 from pytest_twin.model.event import HOST
 from pytest_twin.run_folder.folder import RunFolder
@@ -19,6 +18,32 @@ if TYPE_CHECKING:
 
 
 ADVICE = "merge the runs before you convert them"
+
+
+class ParsedTable(NamedTuple):
+    """The readable part of a table.
+
+    Attributes:
+        columns: Its columns.
+        rows: Its rows, by column.
+        damaged: The number of lines that could not be read.
+    """
+
+    columns: Sequence[str] = ()
+    rows: Sequence[dict[str, str]] = ()
+    damaged: int = 0
+
+
+def parse_lenient(text: str) -> ParsedTable:
+    """Return the whole rows of a table, and count the others; a last line without an end is damaged.
+
+    Raises:
+        ValueError: The text is not CSV.
+    """
+    whole, _, torn = text.rpartition("\n")
+    names, *lines = cells_of(whole) or [[]]
+    found = [dict(zip(names, line, strict=True)) for line in lines if len(line) == len(names)]
+    return ParsedTable(names, found, len(lines) - len(found) + bool(torn))
 
 
 def read_table(folder: RunFolder, name: str) -> ParsedTable:

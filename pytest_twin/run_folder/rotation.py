@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, cast
 
 from pytest_twin._system.append_file import next_number, piece_number, piece_path
 from pytest_twin._system.private_files import TEMPORARY
@@ -23,11 +23,11 @@ FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) |
 CSV, GZIP, PARQUET = ".csv", ".csv.gz", ".parquet"
 
 
-class Segment(NamedTuple):
+class Segment:
     """One file of a dataset, open for reading, and decompressed."""
 
-    path: Path
-    file: IO[bytes]
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self.path, self.file = path, file
 
 
 def all_files(dataset: Path) -> list[Path]:

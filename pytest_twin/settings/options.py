@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_twin.settings import parsers
-from pytest_twin.settings.parsers import RepeatRequest, ReportRequest
 
 if TYPE_CHECKING:
     from pytest_twin.model.measure import ChangeLimit
+    from pytest_twin.settings.requests import RepeatRequest, ReportRequest
 
 PER_TEST = ("marked", "all", "failed", "none")
 LIKE_SCALES = ("share", "cores", "speed")
@@ -60,8 +60,8 @@ class SettingsError(ValueError):
     """An option has an invalid value; the message is for the user."""
 
 
-class Option(NamedTuple):
-    """The declaration of an option, apart from its name.
+class Option:
+    """The declaration of an option, apart from its name; no named tuple, which every pytest would wait for.
 
     Attributes:
         default: The value without a source.
@@ -72,12 +72,19 @@ class Option(NamedTuple):
         bare: The value of the option where none is given on the command line; empty if it needs one.
     """
 
-    default: Any
-    help: str
-    parse: Callable[[object], Any]
-    metavar: str
-    type: Literal["bool", "float", "string"]
-    bare: str = ""
+    __slots__ = ("bare", "default", "help", "metavar", "parse", "type")
+
+    def __init__(
+        self,
+        default: Any,
+        help: str,  # noqa: A002 - as argparse calls it
+        parse: Callable[[object], Any],
+        metavar: str,
+        type: Literal["bool", "float", "string"],  # noqa: A002 - as pytest calls it
+        bare: str = "",
+    ) -> None:
+        self.default, self.help, self.parse = default, help, parse
+        self.metavar, self.type, self.bare = metavar, type, bare
 
     @property
     def placeholder(self) -> str:
@@ -276,6 +283,8 @@ class Settings:
             if raw is not None:
                 values[name] = parse(flag(name) if name in typed else ini_name(name), option, raw)
         if "json" in values:
+            from pytest_twin.settings.requests import ReportRequest
+
             reports = (*values.get("report", ()), ReportRequest(parsers.JSON, values["json"]))
             values["report"] = tuple(dict.fromkeys(reports))
         if any(values.get(name) for name in RECORDED):

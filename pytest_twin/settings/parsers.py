@@ -11,12 +11,13 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pytest_twin.model.safe_names import DEVICES
 
 if TYPE_CHECKING:
     from pytest_twin.model.measure import ChangeLimit
+    from pytest_twin.settings.requests import RepeatRequest, ReportRequest
 
 JSON = "json"
 REPORT_FORMATS = ("html", "md", JSON)
@@ -175,23 +176,10 @@ def parse_load(raw: object) -> dict[str, str | int | bool]:
     return {key: word_value(value) for key, value in words.items()}
 
 
-class RepeatRequest(NamedTuple):
-    """How often to run each test.
-
-    Attributes:
-        most: The number of runs.
-        until_fail: Whether the first failure ends them.
-    """
-
-    most: int
-    until_fail: bool = False
-
-    def __str__(self) -> str:
-        return f"until it fails, at most {self.most} times" if self.until_fail else f"{self.most} times"
-
-
 def parse_repeat(raw: object) -> RepeatRequest:
     """Parse how often to run each test: a number, or ``until-fail``, which has a limit of `MOST_UNTIL_FAIL` runs."""
+    from pytest_twin.settings.requests import RepeatRequest
+
     text = str(raw).strip()
     if text == UNTIL_FAIL:
         return RepeatRequest(MOST_UNTIL_FAIL, until_fail=True)
@@ -253,18 +241,6 @@ def choice_parser(choices: tuple[str, ...]) -> Callable[[object], str]:
     return parse_choice
 
 
-class ReportRequest(NamedTuple):
-    """A report to write.
-
-    Attributes:
-        format: One of `REPORT_FORMATS`.
-        path: Its file; None is the default one in the run folder.
-    """
-
-    format: str
-    path: Path | None = None
-
-
 def parse_reports(raw: object) -> tuple[ReportRequest, ...]:
     """Parse the reports to write, such as ``html,json=run.json``; each is returned once, in the order given."""
     if raw == ():  # the default
@@ -283,6 +259,8 @@ def parse_reports(raw: object) -> tuple[ReportRequest, ...]:
 
 
 def _parse_report(word: str) -> ReportRequest:
+    from pytest_twin.settings.requests import ReportRequest
+
     name, sign, file = word.partition("=")
     if name not in REPORT_FORMATS:
         raise ValueError(_not_one_of(name, REPORT_FORMATS))

@@ -7,7 +7,7 @@ beside tests, which may replace names of the standard library, so it binds what 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_twin._system import child_process
 from pytest_twin._system.child_process import ProcessContext
@@ -30,7 +30,7 @@ class SamplerError(RuntimeError):
     """The sampler cannot be started; the message has the reason."""
 
 
-class SamplerStats(NamedTuple):
+class SamplerStats:
     """Statistics of a sampler.
 
     Attributes:
@@ -40,10 +40,10 @@ class SamplerStats(NamedTuple):
         warnings: What could not be read or written, a line each.
     """
 
-    rows: int = 0
-    missed: int = 0
-    dropped: int = 0
-    warnings: tuple[str, ...] = ()
+    __slots__ = ("dropped", "missed", "rows", "warnings")
+
+    def __init__(self, rows: int = 0, missed: int = 0, dropped: int = 0, warnings: tuple[str, ...] = ()) -> None:
+        self.rows, self.missed, self.dropped, self.warnings = rows, missed, dropped, warnings
 
     def plus(self, later: SamplerStats) -> SamplerStats:
         """Return the sums, and the warnings of both without duplicates."""
@@ -53,7 +53,7 @@ class SamplerStats(NamedTuple):
         )
 
 
-class SamplingGap(NamedTuple):
+class SamplingGap:
     """A time without samples.
 
     Attributes:
@@ -63,10 +63,10 @@ class SamplingGap(NamedTuple):
         what: What was interrupted, ``sampler`` or ``machine``.
     """
 
-    began: float
-    ended: float | None
-    reason: str
-    what: str = "sampler"
+    __slots__ = ("began", "ended", "reason", "what")
+
+    def __init__(self, began: float, ended: float | None, reason: str, what: str = "sampler") -> None:
+        self.began, self.ended, self.reason, self.what = began, ended, reason, what
 
 
 class SamplerClient:
@@ -94,7 +94,7 @@ class SamplerClient:
             context: The process context of the run, in which the process is started; None is the current one.
             tell: Writes a line for the user, possibly while a test runs.
         """
-        self._context = context or ProcessContext.now()
+        self._context = context or ProcessContext()
         flags = ["-I"]
         if ON_LINUX and not config.probes:
             flags.append("-S")  # our probes need no site packages there

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from pytest_twin.model.csv_text import parse_lenient
 from pytest_twin.run_folder.merge_axis import MergeAxis, first_epoch, host_names, shift_rows
+from pytest_twin.run_folder.merge_copy import parse_lenient
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_twin.settings import options
 from pytest_twin.settings.options import Settings, SettingsError, parse_pyproject, read_pyproject
-from pytest_twin.settings.parsers import ReportRequest
+from pytest_twin.settings.requests import ReportRequest
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers(), max_size=2)
 RAW = st.dictionaries(st.sampled_from(list(options.OPTIONS)), VALUES)

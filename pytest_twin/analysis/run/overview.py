@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from pytest_twin.analysis.run.by_host import on_host
 from pytest_twin.analysis.run.totals import CountedTests
@@ -133,7 +132,7 @@ class SuiteFigures:
             self.kept.add(test, nodeid + on_host(host), kept)
 
 
-class RunOverview(NamedTuple):
+class RunOverview:
     """What the terminal shows of a run.
 
     Attributes:
@@ -141,8 +140,8 @@ class RunOverview(NamedTuple):
         tests: Its tests.
     """
 
-    events: Sequence[Row]
-    tests: SuiteFigures
+    def __init__(self, events: Sequence[Row], tests: SuiteFigures) -> None:
+        self.events, self.tests = events, tests
 
 
 def leaks(kept: Iterable[tuple[str, float | None]]) -> list[tuple[str, float]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_twin.model import event
 from pytest_twin.model.columns import ELAPSED, TIMESTAMP
-from pytest_twin.model.csv_text import parse_lenient, parse_number, rows
+from pytest_twin.model.csv_text import parse_number, records, rows
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, FINGERPRINT, HOSTS, HOSTS_FOLDER, OUTCOMES, TESTS
 from pytest_twin.run_folder.rotation import PARQUET, open_segments
 from pytest_twin.run_folder.tables import TEST_EVENT
@@ -82,8 +82,8 @@ class RunRows:
         """
         self.path = path
         texts = {name: _text(path / name) for name in (TESTS, ANNOTATIONS)}
-        self.tests = parse_lenient(texts[TESTS]).rows
-        self.events = parse_lenient(_without_ended_tests(texts[ANNOTATIONS]) if self.tests else texts[ANNOTATIONS]).rows
+        self.tests = records(texts[TESTS])
+        self.events = records(_without_ended_tests(texts[ANNOTATIONS]) if self.tests else texts[ANNOTATIONS])
         of_tests = ((row.get(START, ""), row.get(ELAPSED.name, "")) for row in self.tests[:ENOUGH])
         self.axis = EpochAxis([*of_tests, *(event_time(row) for row in self.events[:ENOUGH])])
         self.identity = blake2b("\0".join(texts.values()).encode("utf-8", "surrogatepass"), digest_size=32).digest()

@@ -61,7 +61,7 @@ class Exporter:
         self._problems: list[str] = []
         self._error, self._wrong_setting, self._is_stopped, self._has_ended = "", "", False, False
         self._ready = InterruptSafeEvent()
-        context, self._stderr = ProcessContext.now(), StderrFile()
+        context, self._stderr = ProcessContext(), StderrFile()
         try:
             self._process = DetachedProcess(
                 PROGRAM, [str(os.getpid())], context, self._handle, stderr=self._stderr.stderr, start_new_session=True

@@ -15,8 +15,8 @@ MAX_DIGITS = 400  # of an integer
 MAX_KEY_PARTS = 100
 _LONG_KEY = rf"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}"""
 
-_AT_END = re.compile(r" (starting )?at$")  # of a message, which the place follows in the original
-_TOML_PLACE = re.compile(r"(.+) \((?:at )?((?:line|end) [^()]+)\)")
+_AT_END = r" (starting )?at$"  # of a message, which the place follows in the original
+_TOML_PLACE = r"(.+) \((?:at )?((?:line|end) [^()]+)\)"
 _SURROGATE = r"\\u[dD][89a-fA-F]"
 
 
@@ -34,12 +34,12 @@ def parse_json(text: str) -> object:
             parse_int=_parse_int,
             parse_float=_parse_float,
         )
-        if re.search(_SURROGATE, text):
+        if "\\u" in text and re.search(_SURROGATE, text):
             _json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except _json.JSONDecodeError as error:
-        problem = _AT_END.sub("", error.msg).replace("Expecting value", "expecting a value")
+        problem = re.sub(_AT_END, "", error.msg).replace("Expecting value", "expecting a value")
         place = f"line {error.lineno}, column {error.colno}"
         raise ValueError(f"is not JSON: {place}: {problem[:1].lower()}{problem[1:]}") from None
     except UnicodeEncodeError as error:
@@ -72,7 +72,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 def _place_first(message: str) -> str:
     """Return a message of tomllib with the place before the problem, as those of JSON have it."""
-    found = _TOML_PLACE.fullmatch(message)
+    found = re.fullmatch(_TOML_PLACE, message)
     problem, place = found.groups() if found else (message, "")
     return f"{place}{': ' if place else ''}{problem[:1].lower()}{problem[1:]}"
 

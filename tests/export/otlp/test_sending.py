@@ -195,7 +195,7 @@ def test_without_a_collector_nothing_is_built(run, monkeypatch):
 
 
 def process_of(folder, url, **config):
-    process = OtlpProcess(read_config(config, url), ProcessContext.now())
+    process = OtlpProcess(read_config(config, url), ProcessContext())
     process.export(folder, 10.0, host="ci-7")
     return process
 
@@ -219,7 +219,7 @@ def test_a_process_that_does_not_end_is_killed_in_time(run, collector, eventuall
 
 
 def test_a_process_that_dies_is_told_of(run, collector, eventually):
-    process = OtlpProcess(read_config({}, collector.url), ProcessContext.now())
+    process = OtlpProcess(read_config({}, collector.url), ProcessContext())
     eventually(lambda: process.pid is not None)
     os.kill(process.pid, signal.SIGKILL)
     process.export(run, 10.0)
@@ -227,7 +227,7 @@ def test_a_process_that_dies_is_told_of(run, collector, eventually):
 
 
 def test_a_process_that_gets_no_order_ends(run, eventually):
-    process = OtlpProcess(read_config({}, "http://127.0.0.1:9"), ProcessContext.now())
+    process = OtlpProcess(read_config({}, "http://127.0.0.1:9"), ProcessContext())
     eventually(lambda: process.pid is not None)
     process.stop()
     eventually(lambda: not psutil.pid_exists(process.pid))
@@ -236,7 +236,7 @@ def test_a_process_that_gets_no_order_ends(run, eventually):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a fork")
 def test_once_it_is_detached_nothing_of_it_is_below_this_process():
     before = set(psutil.Process().children(recursive=True))
-    process = OtlpProcess(read_config({}, "http://127.0.0.1:9"), ProcessContext.now())
+    process = OtlpProcess(read_config({}, "http://127.0.0.1:9"), ProcessContext())
     process.wait_detached(60)
     below = set(psutil.Process().children(recursive=True))
     is_running = psutil.pid_exists(process.pid)
@@ -249,7 +249,7 @@ def test_once_it_is_detached_nothing_of_it_is_below_this_process():
 def test_a_constraint_on_the_tests_recognizes_the_process_as_none_of_them(eventually):
     from pytest_twin.stressors.constraint.process_tree import is_helper
 
-    process = OtlpProcess(read_config({}, "http://127.0.0.1:9"), ProcessContext.now())
+    process = OtlpProcess(read_config({}, "http://127.0.0.1:9"), ProcessContext())
     eventually(lambda: process.pid is not None)
     is_left_out = is_helper(process.pid)
     process.stop()
