@@ -42,10 +42,15 @@ def read_cells(path: Path, without: re.Pattern[str] | None = None) -> Iterator[t
     width = 0
     with path.open("rb") as file:
         for text in whole_lines(file):
-            for line in (text if without is None else without.sub("", text)).split("\n"):
-                cells = next(iter(rows(line)), []) if '"' in line or "\r" in line else line.split(",")
+            kept = text if without is None else without.sub("", text)
+            is_plain = '"' not in kept and "\r" not in kept
+            for line in kept.split("\n"):
+                if is_plain or ('"' not in line and "\r" not in line):
+                    cells = line.split(",")
+                else:
+                    cells = next(iter(rows(line)), [])
                 width = width or len(cells)
-                if line and len(cells) == width:
+                if len(cells) == width and line:
                     yield line, cells
 
 

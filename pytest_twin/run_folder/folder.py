@@ -31,7 +31,8 @@ from pytest_twin.run_folder.layout import (
     is_test_folder_name,
 )
 from pytest_twin.run_folder.rotation import PARQUET, all_files, open_segments, prepare_append
-from pytest_twin.run_folder.tables import TEST_EVENT, Table, sort_by_time, table_text
+from pytest_twin.run_folder.tables import TEST_EVENT, Table
+from pytest_twin.run_folder.worker_parts import merged_text
 
 BRIEF_S = 10.0  # how long others may complete what is there
 LOOK_EVERY_S = 0.05
@@ -379,11 +380,8 @@ class RunFolder:
             parts = self.parts(name)
             if not parts:
                 continue
-            rows = [row for path in (self / name, *parts) for row in self.rows(path.name)]
-            if rows:
-                # a process that merged before may have been killed: a row that appears twice is one
-                rows = list({tuple(row.values()): row for row in rows}.values())
-                self.write(name, table_text(HEADERS[name], sort_by_time(rows)))
+            if text := merged_text((self / name, *parts), HEADERS[name]):
+                self.write(name, text)
             for part in parts:
                 part.unlink()
         self._remove_constraint_files()

@@ -60,16 +60,6 @@ def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str
     )
 
 
-def sort_by_time(rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """Return rows of several tables in time order."""
-    return sorted(rows, key=_sort_key)
-
-
-def _sort_key(row: Mapping[str, str]) -> tuple[str, float]:
-    """Return the time of a row, by the calendar first: in old files, seconds of an appended recording begin anew."""
-    return row.get("timestamp") or row.get("start") or "", float(row.get("elapsed_s") or 0)
-
-
 def _remove_escape(cell: str) -> str:
     """Return a cell without its escape for spreadsheets, so that it is not escaped twice."""
     return cell[1:] if cell[:2] in {"'=", "'+", "'-", "'@"} else cell

@@ -220,7 +220,7 @@ def test_parts_of_workers_become_one_table_in_the_order_of_time(folder, write):
 
 def test_a_part_of_a_worker_that_died_keeps_its_whole_rows(folder, write):
     write(TESTS, attempt("a", 1.0, 1.0), part="gw0")
-    with (folder / "tests.gw0.csv").open("a", encoding="ascii") as file:
+    with folder.part(TESTS, "gw0").open("a", encoding="ascii") as file:
         file.write("b,,,")
     folder.merge()
     assert [row["nodeid"] for row in folder.rows(TESTS)] == ["a"]
