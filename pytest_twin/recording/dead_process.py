@@ -14,7 +14,7 @@ from pytest_twin._system.stdlib import time
 from pytest_twin.model import event
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS
-from pytest_twin.run_folder.recovery import abort_unfinished, recover, unfinished_starts
+from pytest_twin.run_folder.recovery import abort_unfinished, has_unfinished, recover, unfinished_starts
 
 if TYPE_CHECKING:
     from pytest_twin._system.append_file import AppendOnlyFile
@@ -41,6 +41,8 @@ def abort_open_events(recording: Recording, worker: str, outcome: str, keeps: Ke
     at, folder = recording.elapsed(), recording.folder
     # the aborts of earlier calls are in the table of this process
     tables = dict.fromkeys((*folder.parts(ANNOTATIONS, worker), folder / ANNOTATIONS))
+    if not has_unfinished(tables):  # so it is after most runs
+        return []
     rows = [row for table in tables for row in folder.rows(table.name)]
     open_starts = [row for row in unfinished_starts(rows) if row["worker"] or row["test"]]
     events, tests = abort_unfinished(open_starts, rows, at, outcome, keeps, dist_each=recording.dist_each)

@@ -15,7 +15,7 @@ from pytest_twin.model.event import Event
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, HEADERS, LOCK, TESTS, WORKERS_LOCK
 from pytest_twin.run_folder.merge import merge
-from pytest_twin.run_folder.recovery import recover, unfinished_starts
+from pytest_twin.run_folder.recovery import has_unfinished, recover, unfinished_starts
 
 CLOCK = Clock(100.0, 1_700_000_000.0)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
@@ -196,5 +196,27 @@ def test_what_is_open_comes_in_the_order_in_which_it_began():
     assert [each["id"] for each in unfinished_starts(rows)] == ["b", "a"]
 
 
-def test_a_run_without_events_has_nothing_open():
+def test_a_run_without_events_has_nothing_open(tmp_path):
     assert unfinished_starts([]) == []
+    assert not has_unfinished([tmp_path / ANNOTATIONS])
+
+
+@pytest.mark.parametrize("test", ["a.py::two", 'a.py::two["a, b"]'])
+def test_what_is_open_is_noticed_in_the_parts_of_all_workers(tmp_path, test):
+    folder = RunFolder(tmp_path / "run")
+    folder.make()
+    for worker, began in (("gw0", 1.0), ("gw1", 1.5)):
+        begin(folder, worker, test, began)
+    end(folder, "gw0", test, 1.0, 2.0)
+    assert has_unfinished(folder.parts(ANNOTATIONS))
+    append(folder, ANNOTATIONS, "", Event(3.0, event.ABORT, "gw1-t", event.TEST, test, "gw1").row(CLOCK))
+    assert not has_unfinished([*folder.parts(ANNOTATIONS), folder / ANNOTATIONS])
+
+
+def test_to_notice_that_nothing_is_open_takes_few_instructions_for_an_event(tmp_path, instructions):
+    folder = RunFolder(tmp_path / "run")
+    folder.make()
+    for number in range(100):
+        begin(folder, "gw0", f"a.py::test_{number}", number)
+        end(folder, "gw0", f"a.py::test_{number}", number, number + 0.5)
+    assert instructions(lambda: has_unfinished(folder.parts(ANNOTATIONS))) < 200 * 100
