@@ -87,6 +87,8 @@ def add_overlapping_loads(tests: Sequence[Execution], loads: Sequence[LoadSpan])
             there.append(loads[left])
             left += 1
         there = [load for load in there if load.ended > test.began]
+        if not there:
+            continue
         others = {load.words for load in there if _is_foreign(load, test)}
         known = f" {test.load} "
         found[place] = " ".join(filter(None, (test.load, *sorted(each for each in others if f" {each} " not in known))))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_twin.analysis.run.explanation import COLUMNS, explain
 from pytest_twin.model.attempt_failure import AttemptKey, parse_failures
 from pytest_twin.model.attempt_row import BAD
+from pytest_twin.run_folder.csv_rows import read_rows_with
 from pytest_twin.run_folder.layout import FAILURES, TESTS
 from pytest_twin.run_folder.samples_of_tests import figures_of_tests
 
@@ -33,12 +34,12 @@ def explain_failures(folder: RunFolder, most: int = MOST, *, once: bool = False)
         OSError: tests.csv cannot be read.
         ValueError: It is damaged.
     """
-    bad = [test for test in folder.iterate_rows(TESTS) if test["outcome"] in BAD]
+    bad = list(read_rows_with(folder / TESTS, "outcome", BAD))
     if not bad:
         return {}
     passes: dict[tuple[str, str], list[Row]] = {(test["host"], test["nodeid"]): [] for test in bad}
     last: dict[tuple[str, str], str] = {}
-    for test in folder.iterate_rows(TESTS):  # not kept: a run may have many
+    for test in read_rows_with(folder / TESTS, "nodeid", {test["nodeid"] for test in bad}):
         if (its := passes.get(test_key := (test["host"], test["nodeid"]))) is not None:
             last[test_key] = test["outcome"]
             if test["outcome"] == "passed":

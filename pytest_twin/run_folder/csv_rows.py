@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import IO, TYPE_CHECKING
 
 from pytest_twin._system.append_file import LONGEST_ROW
@@ -60,6 +61,33 @@ def read_rows(path: Path, without: re.Pattern[str] | None = None) -> Iterator[di
     _, names = next(table, ("", []))
     for _, cells in table:
         yield dict(zip(names, cells, strict=True))
+
+
+def read_rows_with(path: Path, column: str, values: Container[str]) -> Iterator[dict[str, str]]:
+    """Yield the rows with one of these values in a column: to pass over a row takes a third of the time to yield it.
+
+    Raises:
+        ValueError: There is no such column.
+    """
+    table = read_cells(path)
+    _, names = next(table, ("", [column]))
+    place = names.index(column)
+    for _, cells in table:
+        if cells[place] in values:
+            yield dict(zip(names, cells, strict=True))
+
+
+def read_columns(path: Path, columns: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the cells of some columns, at least two, of each row.
+
+    Raises:
+        ValueError: There is no such column.
+    """
+    table = read_cells(path)
+    _, names = next(table, ("", columns))
+    pick = itemgetter(*map(names.index, columns))
+    for _, cells in table:
+        yield pick(cells)
 
 
 class SampledColumn:

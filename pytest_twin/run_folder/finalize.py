@@ -10,7 +10,7 @@ from pytest_twin._system.private_files import write_pieces
 from pytest_twin.model import event
 from pytest_twin.model.attempt_row import CRASHED, TREE_PEAK
 from pytest_twin.model.csv_text import header, record
-from pytest_twin.run_folder.csv_rows import SampledColumn, read_cells
+from pytest_twin.run_folder.csv_rows import SampledColumn, read_cells, read_columns
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, DATASET, HEADERS, TESTS, folder_of_test
 from pytest_twin.run_folder.tables import Row, table_text
@@ -68,8 +68,11 @@ def _loads_of_tests(folder: RunFolder, events: Sequence[Row]) -> Sequence[str] |
     loads = applied_loads(events, keyword_of_type(), folder.scheduled)
     if not loads:
         return None
-    tests = folder.iterate_rows(TESTS)
-    known = [Execution(test["nodeid"], test["host"], *_span(test), test["load"]) for test in tests]
+    tests = read_columns(folder / TESTS, ("nodeid", "host", "elapsed_s", "duration_s", "load"))
+    known = [
+        Execution(nodeid, host, began := float(elapsed_s), began + float(duration_s), load)
+        for nodeid, host, elapsed_s, duration_s, load in tests
+    ]
     return add_overlapping_loads(known, loads)
 
 

@@ -13,7 +13,7 @@ from pytest_twin.model.attempt_row import CRASHED
 from pytest_twin.model.clock import Clock
 from pytest_twin.model.csv_text import record
 from pytest_twin.model.event import Event, detail
-from pytest_twin.run_folder.csv_rows import read_cells
+from pytest_twin.run_folder.csv_rows import read_columns
 from pytest_twin.run_folder.finalize import finalize
 from pytest_twin.run_folder.folder import RunFolderError
 from pytest_twin.run_folder.layout import ANNOTATIONS, HEADERS, TESTS, folder_of_test
@@ -174,11 +174,8 @@ def has_unfinished(tables: Iterable[Path]) -> bool:
     """Tell whether something began in these tables of events and did not end: much faster than to find what it is."""
     left: set[str] = set()
     for path in tables:
-        table = read_cells(path)
-        _, names = next(table, ("", event.FIELDS))
-        what, name = names.index("event"), names.index("id")
-        for _, cells in table:
-            (left.add if cells[what] == event.START else left.discard)(cells[name])
+        for what, name in read_columns(path, ("event", "id")):
+            (left.add if what == event.START else left.discard)(name)
     return bool(left)
 
 

@@ -245,7 +245,7 @@ def test_the_heaviest_tests_are_those_with_most_cpu_seconds_children_included():
 
 
 def test_a_counter_that_is_missing_adds_nothing():
-    assert [cost for _, cost in heaviest([ran("a", "1", "", ""), ran("b")])] == [1.0, 0.0]
+    assert [cost for _, cost in heaviest([ran("a", "1", "", ""), ran("b"), ran("c", "", "", "0.5")])] == [1.0, 0.5]
 
 
 def test_tests_of_the_same_cost_stay_in_their_order():
@@ -256,7 +256,7 @@ def test_tests_of_the_same_cost_stay_in_their_order():
 def test_the_heaviest_by_memory_are_those_that_added_most_whatever_their_process_held():
     grown = (("a", "passed", "0.5"), ("b", "failed", "60"), ("c", "passed", ""))
     tests = [{"nodeid": name, "outcome": outcome, "memory_growth_MB": size} for name, outcome, size in grown]
-    assert [(test["nodeid"], grown) for test, grown in heaviest(tests, growth_MB)] == [("b", 60), ("a", 0.5), ("c", 0)]
+    assert [(test["nodeid"], grown) for test, grown in heaviest(tests, growth_MB)] == [("b", 60), ("a", 0.5)]
 
 
 def test_a_test_stands_out_by_a_large_amount_that_is_a_large_share_of_all():

@@ -6,6 +6,7 @@ import tracemalloc
 
 import pytest
 
+from pytest_twin.analysis.run.overview import SuiteFigures
 from pytest_twin.model.attempt_row import COLUMNS, TREE_PEAK
 from pytest_twin.model.csv_text import records
 from pytest_twin.run_folder.finalize import finalize
@@ -73,3 +74,9 @@ def test_completing_takes_less_memory_than_the_table_itself(folder):
     tracemalloc.stop()
     assert peak < len(text)
     assert len(records((folder / TESTS).read_text(encoding="utf-8"))) == 20_000
+
+
+def test_to_complete_a_row_and_to_sum_it_up_takes_few_instructions(folder, instructions):
+    rows = [row_of(f"test_a.py::test_it[{at}]", cpu_user_s="0.001000", written_MB="0.000") for at in range(100)]
+    (folder / TESTS).write_text(table_text(NAMES, rows), encoding="utf-8")
+    assert instructions(lambda: finalize(folder, 1.0, SuiteFigures().add)) < 100 * 850

@@ -51,9 +51,10 @@ class CostRanking:
             row: The row of the attempt.
         """
         cost, known = self._cost(row), self._costs.get(test, 0.0)
-        if cost > known:
-            self.total += cost - known
-            self._costs[test] = cost
+        if cost <= known:  # such as 0, of which most tests grow and write
+            return
+        self.total += cost - known
+        self._costs[test] = cost
         if len(self.best) < self._count or cost > self.best[-1][1]:
             same = next((each for each in self.best if each[0]["nodeid"] == row["nodeid"]), None)
             if same is None or cost > same[1]:
