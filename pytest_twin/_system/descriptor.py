@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 from pytest_twin._system.stdlib import os, sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
 if sys.platform == "linux":
     from fcntl import F_GETSIG, F_SETSIG, fcntl  # bound here, also while a test replaces them
@@ -23,6 +25,9 @@ else:
         return 0
 
 
+EACH_GETSIG = repeat(F_GETSIG)
+
+
 def _set_mark(fd: int, mark: int) -> bool:
     """Mark an open file (F_SETSIG in fcntl(2)), and return whether that works; to look is faster than fstat."""
     try:
@@ -32,30 +37,14 @@ def _set_mark(fd: int, mark: int) -> bool:
         return False
 
 
-def reopen_lost(descriptors: Iterable[Descriptor]) -> None:
-    """Reopen those that a test has closed; then `Descriptor.fd` of each is valid until a test goes on."""
-    try:
-        for each in descriptors:  # most are all open, and have a mark
-            if fcntl(each.fd, F_GETSIG) != each.mark or not each.mark:
-                break
-        else:
-            return
-    except (OSError, ValueError):
-        pass
-    for each in descriptors:
-        try:
-            each.get()
-        except OSError:  # there are too many open files: it is tried again after the next test
-            each.fd = -1
-
-
 class Descriptor:
     """A descriptor that is reopened if a test has closed it; another file with its number is left alone.
 
     On Linux the first descriptors recognize their open file by a mark of their own, others by its device and inode.
 
     Attributes:
-        fd: The number, for a process in which no tests run, and after `reopen_lost`; elsewhere `get` returns it.
+        fd: The number, for a process in which no tests run, and after `DescriptorGroup.reopen_lost`; elsewhere `get`
+            returns it.
         mark: The mark of its open file; 0 without one.
     """
 
@@ -118,3 +107,33 @@ class Descriptor:
         if self.mark:
             _free_marks.append(self.mark)
         self.fd, self.mark = -1, 0
+
+
+class DescriptorGroup:
+    """Descriptors that are used together.
+
+    Attributes:
+        members: The descriptors.
+    """
+
+    def __init__(self, members: Sequence[Descriptor]) -> None:
+        self.members = members
+        self._find()
+
+    def reopen_lost(self) -> None:
+        """Reopen those that a test has closed; then `Descriptor.fd` of each is valid until a test goes on."""
+        try:
+            if list(map(fcntl, self._numbers, EACH_GETSIG)) == self._marks:  # most are all open
+                return
+        except (OSError, ValueError):
+            pass
+        for each in self.members:
+            try:
+                each.get()
+            except OSError:  # there are too many open files: it is tried again after the next test
+                each.fd = -1
+        self._find()
+
+    def _find(self) -> None:
+        self._numbers, marks = [each.fd for each in self.members], [each.mark for each in self.members]
+        self._marks = marks if all(marks) else None

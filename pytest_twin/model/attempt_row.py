@@ -318,17 +318,33 @@ def properties(
         constraints: The constraints that it ran under.
         cpu_wait_s: Seconds for which it waited for a CPU.
     """
-    user, system, children, peak, children_peak, *_ = exact
-    _, _, grown, kept = memory
+    user, system, children, peak, largest, *_ = exact
+    own: list[tuple[str, object]] = []
+    if user is not None and system is not None:
+        own.append(("twin_cpu_s", round(user + system, 6)))
+    if cpu_wait_s is not None:
+        own.append(("twin_cpu_wait_s", round(cpu_wait_s, 6)))
+    if peak is not None:
+        own.append(("twin_peak_memory_MB", round(peak, 6)))
+    own += _frequent_properties(children, largest, memory[2], memory[3], load, budget, constraints)
+    return own
+
+
+@lru_cache(maxsize=256)
+def _frequent_properties(
+    children: float | None,
+    children_peak: float | None,
+    grown: float | None,
+    kept: float | None,
+    load: str,
+    budget: str,
+    constraints: ConstraintFigures,
+) -> Sequence[tuple[str, object]]:
+    """Return the properties of which many tests have the same values."""
     throttled, text = constraints.throttled_s, constraints.text
     figures: list[tuple[str, object]] = []
-    if user is not None and system is not None:
-        figures.append(("twin_cpu_s", round(user + system, 6)))  # of most tests another one
-    if cpu_wait_s is not None:
-        figures.append(("twin_cpu_wait_s", round(cpu_wait_s, 6)))
     for name, value in (
         ("twin_children_cpu_s", children),
-        ("twin_peak_memory_MB", peak),
         ("twin_children_peak_memory_MB", children_peak),
         ("twin_memory_growth_MB", grown),
         ("twin_memory_kept_MB", kept),
@@ -339,7 +355,7 @@ def properties(
     if load or budget or text:
         texts = ("twin_load", load), ("twin_budget", budget), ("twin_constraint", text)
         figures += [interned_property(name, text) for name, text in texts if text]
-    return figures
+    return tuple(figures)
 
 
 @lru_cache(maxsize=256)

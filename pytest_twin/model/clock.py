@@ -20,7 +20,7 @@ class Clock:
 
     def __init__(self, began: float, epoch: float) -> None:
         self.began, self.epoch = began, epoch
-        self._last = (-1, "")  # the last minute and its text; one assignment, for threads that share a clock
+        self._last = (-1000, "")  # the last second and its text; one assignment, for threads that share a clock
 
     def elapsed(self, monotonic: float) -> float:
         """Return the seconds since the run began."""
@@ -28,12 +28,14 @@ class Clock:
 
     def stamp(self, elapsed: float) -> str:
         """Return a time as ISO 8601 in UTC with milliseconds."""
-        minute, milli = divmod(round((self.epoch + elapsed) * 1000), 60_000)
-        last_minute, text = self._last
-        if minute != last_minute:
-            text = time.strftime("%Y-%m-%dT%H:%M:", time.gmtime(60 * minute))
-            self._last = (minute, text)
-        return "%s%06.3fZ" % (text, milli / 1000)  # noqa: UP031 - the code that formats cells, too
+        second, text = self._last
+        milli = round((self.epoch + elapsed) * 1000) - second
+        if not 0 <= milli < 1000:
+            milli += second
+            second = milli // 1000
+            text, milli = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)), milli % 1000
+            self._last = (1000 * second, text)
+        return "%s.%03dZ" % (text, milli)  # noqa: UP031 - faster than an f-string
 
 
 SAME_RUN_S = 0.1

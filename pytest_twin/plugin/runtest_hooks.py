@@ -25,7 +25,15 @@ from pytest_twin.plugin.stash import (
     TIMEOUT_SETTINGS,
     ItemRequest,
 )
-from pytest_twin.recording import outcome
+from pytest_twin.recording.outcome import (
+    FAILED,
+    PASSED,
+    REPORT_OUTCOMES,
+    SKIPPED,
+    SUBTESTS,
+    classify_exception,
+    classify_report,
+)
 from pytest_twin.run_folder.layout import TESTS
 
 if TYPE_CHECKING:
@@ -37,7 +45,7 @@ if TYPE_CHECKING:
     from pytest_twin.recording.budget_usage import BudgetUsage
 
 NO_LOAD = nullcontext()
-QUIET = frozenset({outcome.PASSED, outcome.SKIPPED})  # reports with nothing to keep
+QUIET = frozenset({PASSED, SKIPPED})  # reports with nothing to keep
 PhaseHook = Generator[None, object, object]
 ReportHook = Generator[None, pytest.TestReport, pytest.TestReport]
 
@@ -46,7 +54,8 @@ class RuntestHooks(HookObject):
     """Hooks around the tests, registered once something is to be recorded."""
 
     def __init__(self, run: RecordedSession) -> None:
-        self._run, self.guard = run, run.guard
+        self._run, self._running, self.guard = run, run.running, run.guard
+        self._is_worker = bool(run.worker)
         self._is_setup_only: bool = getattr(run.config.option, "setuponly", False)
         self._profiler: Profiler | None = None
         # whether something of the session is around the body of each test
@@ -94,10 +103,11 @@ class RuntestHooks(HookObject):
         try:
             result = yield
         except BaseException as error:
-            self._end_phase(attempt, "setup", outcome.classify_exception(error))
+            self._end_phase(attempt, "setup", classify_exception(error))
             raise
-        self._end_phase(attempt, "setup", outcome.PASSED)
-        self._publish_events()
+        self._end_phase(attempt, "setup", PASSED)
+        if self._run.publishes_events:
+            self._publish_events()
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -117,9 +127,9 @@ class RuntestHooks(HookObject):
         try:
             result = yield
         except BaseException as error:
-            self._end_phase(attempt, "call", outcome.classify_exception(error))  # there may be no report of it
+            self._end_phase(attempt, "call", classify_exception(error))  # there may be no report of it
             raise
-        self._end_phase(attempt, "call", outcome.PASSED)
+        self._end_phase(attempt, "call", PASSED)
         return result
 
     def pytest_plugin_registered(self) -> None:
@@ -128,10 +138,8 @@ class RuntestHooks(HookObject):
             self._run.find_listeners()
 
     def _publish_events(self) -> None:
-        recording = self._run.recording
-        if recording is not None and recording.keeps_events:
-            with self.guard:
-                self._run.publish_events()
+        with self.guard:
+            self._run.publish_events()
 
     def _end_phase(self, attempt: RecordedAttempt | None, phase: str, result: str) -> None:
         try:
@@ -146,7 +154,7 @@ class RuntestHooks(HookObject):
         """Call a test that has marks of its own, a budget, or a load."""
         attempt = self._run.attempt_in(item, "call")
         attempt.uses_plugin = bool(request.marks) or uses_fixture(item)
-        result = outcome.PASSED
+        result = PASSED
         try:
             try:
                 with self._load_context(item, request, attempt):
@@ -166,7 +174,7 @@ class RuntestHooks(HookObject):
             if attempt.applied_loads or attempt.verdict not in WITHIN_BUDGET:
                 self._warn(item, attempt, is_failing=False)  # last: a warning may be an error
         except BaseException as error:
-            result = outcome.classify_exception(error)  # there may be no report of it
+            result = classify_exception(error)  # there may be no report of it
             raise
         finally:
             attempt.phase_outcomes["call"] = result
@@ -207,16 +215,16 @@ class RuntestHooks(HookObject):
     def pytest_runtest_teardown(self, item: pytest.Item) -> PhaseHook:
         """Read the counters around the teardown, and hand the figures to pytest as properties of the report."""
         __tracebackhide__ = True
-        if id(item) not in self._run.running:
+        if id(item) not in self._running:
             return (yield)
         attempt = self._run.begin_phase(item, "teardown")
         try:
             result = yield
         except BaseException as error:
-            self._end_phase(attempt, "teardown", outcome.classify_exception(error))
+            self._end_phase(attempt, "teardown", classify_exception(error))
             self._finish(item, attempt)
             raise
-        self._end_phase(attempt, "teardown", outcome.PASSED)
+        self._end_phase(attempt, "teardown", PASSED)
         self._finish(item, attempt)
         return result
 
@@ -233,21 +241,22 @@ class RuntestHooks(HookObject):
         """Set the outcome of a phase by its report; after the teardown, write the row of the test."""
         report = yield
         try:
-            running = self._run.running.get(id(item))
+            running = self._running.get(id(item))
             if running is not None:
                 attempt, phase = running[1], call.when
                 if (
-                    report.outcome != outcome.PASSED  # otherwise most are known from the hook of the phase
-                    or attempt.phase_outcomes.get(phase) != outcome.PASSED
+                    report.outcome != PASSED  # otherwise most are known from the hook of the phase
+                    or attempt.phase_outcomes.get(phase) != PASSED
                     or hasattr(report, "wasxfail")
                     or (phase == "call" and report.user_properties)
                 ):
                     _set_outcome(attempt, report)
-                    if report.outcome == outcome.FAILED:
+                    if report.outcome == FAILED:
                         self._describe_failure(item, call, report, attempt)
                 if phase == "teardown":
                     self._run.end_attempt(item, attempt)
-                    self._publish_events()
+                    if self._run.publishes_events:
+                        self._publish_events()
         except Exception as error:
             if not self.guard.absorb(error):
                 raise
@@ -259,18 +268,17 @@ class RuntestHooks(HookObject):
 
         In a pytest-xdist worker, the figures in the report are made ready for the controller.
         """
-        result, is_call = report.outcome, report.when == "call"
-        if result in QUIET and not is_call and not report.user_properties:
-            return
+        result = report.outcome
         try:
-            if is_call and result in outcome.REPORT_OUTCOMES:
-                for item, attempt in self._run.running.values():
+            if report.when == "call" and result in REPORT_OUTCOMES:
+                for item, attempt in self._running.values():
                     if attempt.phase_outcomes.get("call") != result and item.nodeid == report.nodeid:
                         _set_outcome(attempt, report)
-            if result not in QUIET and not self._run.worker:  # those of workers come to the controller
+            if self._is_worker:  # its failures come to the controller
+                if report.user_properties:
+                    pack(report.user_properties)
+            elif result not in QUIET:
                 self._failures.keep(report)
-            if report.user_properties and self._run.worker:
-                pack(report.user_properties)
         except Exception as error:
             if not self.guard.absorb(error):
                 raise
@@ -331,8 +339,8 @@ def _set_outcome(attempt: RecordedAttempt, report: pytest.TestReport) -> None:
     """
     if attempt.is_in_body or hasattr(report, "context"):  # the report of a subtest, or of another part of the body
         if report.failed:
-            attempt.phase_outcomes[outcome.SUBTESTS] = outcome.FAILED
+            attempt.phase_outcomes[SUBTESTS] = FAILED
         return
-    attempt.phase_outcomes[report.when] = outcome.classify_report(report)
-    if report.when == "call" and (report.user_properties or report.outcome == outcome.FAILED):
+    attempt.phase_outcomes[report.when] = classify_report(report)
+    if report.when == "call" and (report.user_properties or report.outcome == FAILED):
         replace_ours(report.user_properties, attempt.finish() if report.failed else ())

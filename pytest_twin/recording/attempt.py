@@ -31,6 +31,7 @@ UNKNOWN_MEMORY = figures.ResidentBytes(None, None, None).figures()
 NO_CHILDREN = UNKNOWN_CHILDREN._replace(peak=inf)  # no later peak counts as higher
 ALL_PASSED = dict.fromkeys(figures.PHASES, PASSED)
 NO_CONSTRAINTS = figures.ConstraintFigures()
+getpid, monotonic = os.getpid, time.monotonic  # a name of a module is faster than an attribute
 CELLS = CellFormatter([column for column in figures.COLUMNS if column.name != event.HOST])  # it is in `place`
 
 
@@ -52,29 +53,33 @@ class RecordedAttempt:
         verdict: The same as a cell of tests.csv.
     """
 
-    load = verdict = ""
-    applied_loads: Sequence[AppliedLoad] = ()
-    verdicts: Sequence[LimitVerdict] = ()
-    uses_plugin: bool | None = None
-    _is_interrupted = _has_row = False
-    _exact = UNKNOWN_FIGURES
-    _memory = UNKNOWN_MEMORY
-    _earlier_peak: int | None = None  # of memory, before the kernel's mark was reset
-    _resident_before: int | None = None
-    _waited_before: int | None = None  # nanoseconds, for a CPU
-    _wait_paused: int | None = None
-    _cpu_wait_s: float | None = None
-    _constraints = NO_CONSTRAINTS
-    _children = NO_CHILDREN
-    _border: ConstraintBorder | None = None
+    __slots__ = (
+        "_border", "_cell", "_children", "_constraints", "_cpu_wait_s", "_earlier_peak", "_ended", "_exact", "_has_row",
+        "_is_interrupted", "_memory", "_process", "_recording", "_resident_before", "_stamp", "_wait_paused",
+        "_waited_before", "applied_loads", "began", "borders", "id", "is_repetition", "load", "nodeid", "number",
+        "phase_outcomes", "uses_plugin", "verdict", "verdicts",
+    )  # fmt: skip
 
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
         """Begin to count what it uses, and write its start."""
         self.nodeid, self.number, self.is_repetition = nodeid, number, is_repetition
+        self.load = self.verdict = ""
+        self.applied_loads: Sequence[AppliedLoad] = ()
+        self.verdicts: Sequence[LimitVerdict] = ()
+        self.uses_plugin: bool | None = None
         self.phase_outcomes: dict[str, str] = {}
         self.borders: dict[str, list[Border]] = {}
-        self._recording, self._process = recording, os.getpid()
-        clock, now = recording.clock, time.monotonic()
+        self._is_interrupted = self._has_row = False
+        self._exact, self._memory = UNKNOWN_FIGURES, UNKNOWN_MEMORY
+        self._earlier_peak: int | None = None  # of memory, before the kernel's mark was reset
+        self._resident_before: int | None = None
+        self._waited_before: int | None = None  # nanoseconds, for a CPU
+        self._wait_paused: int | None = None
+        self._cpu_wait_s: float | None = None
+        self._constraints, self._children = NO_CONSTRAINTS, NO_CHILDREN
+        self._border: ConstraintBorder | None = None
+        self._recording, self._process = recording, getpid()
+        clock, now = recording.clock, monotonic()
         self.began = self._ended = now - clock.began
         self.id, self._cell, self._stamp = recording.new_id("t"), cell(nodeid), clock.stamp(self.began)
         try:
@@ -108,11 +113,11 @@ class RecordedAttempt:
 
     def begin_phase(self, phase: str) -> None:
         """Read the counters where a phase begins."""
-        self.borders[phase] = [(time.monotonic(), read_self())]
+        self.borders[phase] = [(monotonic(), read_self())]
 
     def end_phase(self, phase: str, outcome: str) -> None:
         """Read the counters where a phase ends, and set its outcome as far as it is known."""
-        self.borders[phase][1:] = [(time.monotonic(), read_self())]
+        self.borders[phase].append((monotonic(), read_self()))
         self.phase_outcomes[phase] = outcome
 
     @property
@@ -196,9 +201,8 @@ class RecordedAttempt:
         """Compute its figures so far, and return those that pytest's reports carry as properties."""
         recording, before = self._recording, self._resident_before
         after, children, waited, usage = None, UNKNOWN_CHILDREN, None, figures.UNKNOWN_USAGE
-        for borders in self.borders.values():
-            if len(borders) < 2:  # an interrupt kept its end from being read
-                borders.append((time.monotonic(), read_self()))
+        if 1 in map(len, self.borders.values()):
+            self._end_open_phases()
         try:
             recording.reopen_files()
             counters = recording.process_counters
@@ -215,10 +219,16 @@ class RecordedAttempt:
         self._exact = figures.exact_figures(usage, self._children, children, self._memory[0])
         if waited is not None and self._waited_before is not None:
             self._cpu_wait_s = (waited - self._waited_before) / 1e9
-        self._ended = time.monotonic() - recording.clock.began
+        self._ended = monotonic() - recording.clock.began
         return figures.properties(
             self._exact, self._memory, self.load, self.verdict, self._constraints, self._cpu_wait_s
         )
+
+    def _end_open_phases(self) -> None:
+        """Read the counters where an interrupt has kept that from the end of a phase."""
+        for borders in self.borders.values():
+            if len(borders) < 2:
+                borders.append((monotonic(), read_self()))
 
     def end(self, *, keep: bool) -> None:
         """Write its row and its end, unless this process is a fork that the test made.
@@ -226,7 +236,7 @@ class RecordedAttempt:
         Args:
             keep: Whether it gets a folder of its own.
         """
-        if self._process != os.getpid():
+        if self._process != getpid():
             return
         recording, outcome = self._recording, self.outcome
         if not self._has_row:  # an interrupt may have come between row and end

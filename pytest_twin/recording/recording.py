@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_twin._system.child_process import ProcessContext
 from pytest_twin._system.clock import monotonic
-from pytest_twin._system.descriptor import reopen_lost
+from pytest_twin._system.descriptor import DescriptorGroup
 from pytest_twin._system.error_guard import ErrorGuard
 from pytest_twin._system.response_timeout import say_on_stderr
 from pytest_twin._system.stdlib import os, threading, time
@@ -211,7 +211,8 @@ class Recording:
         self._find_files()
 
     def _find_files(self) -> None:
-        self._files = [self._annotations.descriptor, self._tests.descriptor, *self.process_counters.descriptors]
+        own, counters = (self._annotations.descriptor, self._tests.descriptor), self.process_counters.files.members
+        self._files = DescriptorGroup([*own, *counters])
 
     def launch(self) -> None:
         """Start the process of the sampler, so that it is ready sooner; nothing is recorded before the block begins.
@@ -314,7 +315,7 @@ class Recording:
 
     def reopen_files(self) -> None:
         """Reopen the files that a test has closed, before its figures are read and its rows are written."""
-        reopen_lost(self._files)
+        self._files.reopen_lost()
 
     def emit_test(
         self, what: str, name: str, nodeid: str, nodeid_cell: str, elapsed_s: float, stamp: str, outcome: str = ""

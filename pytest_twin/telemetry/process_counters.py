@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 
 from pytest_twin._system import child_process
-from pytest_twin._system.descriptor import Descriptor, reopen_lost
+from pytest_twin._system.descriptor import Descriptor, DescriptorGroup
 from pytest_twin._system.procfs import PAGE, PROC, TICKS, ReopeningProcFile, numbers_agree, read_bytes
 from pytest_twin._system.stdlib import os, sys, time
 from pytest_twin.model.attempt_row import ChildCounters, ChildStarts, PhaseUsage
@@ -20,6 +20,7 @@ if sys.platform != "win32":
 Reading = Sequence[float]  # of getrusage(2); on Windows of os.times
 Border = tuple[float, Reading]  # where a phase begins or ends: the monotonic time, and the counters of this process
 new_tuple = tuple.__new__  # makes a named tuple without a call of Python
+monotonic, write = time.monotonic, os.write  # a name of a module is faster than an attribute
 
 JUST_NOW_S = 0.01
 NO_READING: Reading = ()
@@ -30,6 +31,7 @@ if sys.platform == "win32":
     read_self: Callable[[], Reading] = os.times
 else:
     read_self = partial(resource.getrusage, resource.RUSAGE_SELF)  # no call of Python, since each test makes six
+    read_ended_children = partial(resource.getrusage, resource.RUSAGE_CHILDREN)
 MAX_OPEN = 32  # processes and threads of which the files stay open
 
 
@@ -37,7 +39,7 @@ class ProcessCounters:
     """Reads the kernel's counters of this process and of its children; about 10 µs a test.
 
     Attributes:
-        descriptors: The files that `begin_test` and `end_test` use.
+        files: Those that `begin_test` and `end_test` use.
     """
 
     def __init__(self, own: Callable[[], Container[int | None]] = tuple) -> None:
@@ -49,6 +51,7 @@ class ProcessCounters:
         self._own = own
         # Linux counts blocks of 512 bytes, other systems operations; where there is no such file, zeros (getrusage(2))
         self._has_io = parse_io(read_bytes(f"{PROC}/self/io")) != (None, None)
+        self._no_counts = self._counts(())
         self._status = ReopeningProcFile("/proc/self/status", self._on_files_closed)
         self._statm = ReopeningProcFile("/proc/self/statm", self._on_files_closed)
         self._schedstat = ReopeningProcFile("/proc/thread-self/schedstat", self._on_files_closed)
@@ -68,14 +71,14 @@ class ProcessCounters:
             self._clear_refs = None
         self._is_reset = self._clear_refs is not None
         files = self._statm.descriptor, self._schedstat.descriptor, self._newest.descriptor, self._clear_refs
-        self.descriptors = [each for each in files if each is not None]
+        self.files = DescriptorGroup([each for each in files if each is not None])
 
     def begin_test(self, now: float) -> tuple[int | None, ChildCounters, int | None]:
         """Reset the peak of memory; return the resident memory, the counters of the children, and the wait for CPUs.
 
         The wait is that of the thread that made this object, in nanoseconds, and None where the kernel does not count.
 
-        Its files have to be open (`reopen_lost`). What was read of the children just now, at the end of the test
+        Its files have to be open (`DescriptorGroup.reopen_lost`). What was read of the children just now, at the end of the test
         before, is not read again: living children take some time.
 
         Args:
@@ -83,49 +86,54 @@ class ProcessCounters:
         """
         self._reset_peak_now()
         children = self._last if now - self._read_at <= JUST_NOW_S else self._children_now()
-        resident, schedstat = self._resident_now(), self._schedstat.open_start()
-        return resident, children, int(schedstat.split(None, 2)[1]) if schedstat else None
+        statm, schedstat = self._statm.open_start(), self._schedstat.open_start()
+        return _resident_in(statm), children, int(schedstat.split(None, 2)[1]) if schedstat else None
 
     def end_test(self) -> tuple[int | None, ChildCounters, int | None]:
-        """Return the same figures at the end of a test, when its files are open (`reopen_lost`)."""
-        schedstat = self._schedstat.open_start()
+        """Return the same figures at the end of a test, when its files are open."""
+        schedstat, statm = self._schedstat.open_start(), self._statm.open_start()
         waited = int(schedstat.split(None, 2)[1]) if schedstat else None
-        return self._resident_now(), self._children_now(), waited
+        return _resident_in(statm), self._children_now(), waited
 
     def cpu_wait_ns(self) -> int | None:
         """Return the same wait for CPUs, at any time."""
         schedstat = self._schedstat.read()
         return int(schedstat.split(None, 2)[1]) if schedstat else None
 
-    def usage(self, borders: Iterable[Sequence[Border]]) -> PhaseUsage:
+    def usage(self, borders: Collection[Sequence[Border]]) -> PhaseUsage:
         """Return what this process used between two borders each, for all of them together."""
-        user = system = switches = faults = read = written = 0.0
+        user = system = 0.0
+        first = late = NO_READING
         for (_, early), (_, late) in borders:
             user += late[0] - early[0]
             system += late[1] - early[1]
-            if early[7:] != late[7:] and sys.platform != "win32":  # most phases have none of them
-                switches += late[14] - early[14] + late[15] - early[15]
-                faults += late[7] - early[7]
-                read += late[9] - early[9]
-                written += late[10] - early[10]
+            first = first or early
         if sys.platform == "win32":
             return PhaseUsage(user, system)
-        if not self._has_io:
-            return PhaseUsage(user, system, switches, faults)
-        return new_tuple(PhaseUsage, (user, system, switches, faults, read * BLOCK, written * BLOCK))
+        counts = self._no_counts if first[7:] == late[7:] else self._counts(borders)  # most tests have none
+        return new_tuple(PhaseUsage, (user, system, *counts))
+
+    def _counts(self, borders: Iterable[Sequence[Border]]) -> Sequence[float | None]:
+        switches = faults = read = written = 0.0
+        for (_, early), (_, late) in borders:
+            switches += late[14] - early[14] + late[15] - early[15]
+            faults += late[7] - early[7]
+            read += late[9] - early[9]
+            written += late[10] - early[10]
+        return (switches, faults, read * BLOCK, written * BLOCK) if self._has_io else (switches, faults, None, None)
 
     def read_children(self) -> ChildCounters:
         """Return the counters of the children; the same object as before if there are none and there were none."""
-        reopen_lost(self.descriptors)
+        self.files.reopen_lost()
         return self._children_now()
 
     def _children_now(self) -> ChildCounters:
         if sys.platform == "win32":
             return self._last
         else:  # noqa: RET505 - for the type checker, which knows no module `resource` there
-            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+            ended = read_ended_children()
             newest = self._newest.open_start()  # before the children, so that one that starts meanwhile is found later
-            self._read_at = time.monotonic()
+            self._read_at = monotonic()
             if not newest or newest != self._childless or ended != self._ended:
                 self._ended, self._last = ended, self._read_child_counters(ended, newest)
             return self._last
@@ -209,13 +217,13 @@ class ProcessCounters:
 
     def reset_peak(self) -> None:
         """Reset the peak of resident memory (proc_pid_clear_refs(5)), where the kernel allows it."""
-        reopen_lost(self.descriptors)
+        self.files.reopen_lost()
         self._reset_peak_now()
 
     def _reset_peak_now(self) -> None:
         if self._clear_refs is not None:
             try:
-                os.write(self._clear_refs.fd, b"5")
+                write(self._clear_refs.fd, b"5")
                 self._is_reset = True
             except OSError:  # it may work for the next test
                 self._is_reset = False
@@ -239,12 +247,8 @@ class ProcessCounters:
 
     def resident_bytes(self) -> int | None:
         """Return the resident memory in bytes (proc_pid_statm(5), exact since Linux 6.17); None without /proc."""
-        reopen_lost(self.descriptors)
-        return self._resident_now()
-
-    def _resident_now(self) -> int | None:
-        pages = self._statm.open_start().split(None, 2)
-        return int(pages[1]) * PAGE if len(pages) > 1 else None
+        self.files.reopen_lost()
+        return _resident_in(self._statm.open_start())
 
     def close(self) -> None:
         """Close all files."""
@@ -254,7 +258,7 @@ class ProcessCounters:
         if self._clear_refs is not None:
             self._clear_refs.close()
         self._clear_refs, self._is_reset = None, False
-        self.descriptors.clear()
+        self.files = DescriptorGroup(())
 
     def _on_files_closed(self) -> None:
         """Forget the files of children after a test closed descriptors of ours: others may have the numbers by now."""
@@ -320,6 +324,11 @@ class ProcessCounters:
         if len(self._children) < MAX_OPEN:
             self._children[thread] = kept
         return kept
+
+
+def _resident_in(statm: bytes) -> int | None:
+    """Return the resident memory in bytes by the text of proc_pid_statm(5); None without one."""
+    return int(statm.split(None, 2)[1]) * PAGE if statm else None
 
 
 def _environment_variable(pid: int, name: bytes) -> bytes | None:
