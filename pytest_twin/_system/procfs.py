@@ -130,7 +130,7 @@ class ReopeningProcFile(ProcFile):
         return super().read()
 
     def open_start(self) -> bytes:
-        """Return the first 448 bytes of the present text, when it is known to be open (`DescriptorGroup.reopen_lost`)."""
+        """Return the first 448 bytes of the present text, right after `DescriptorGroup.reopen_lost`."""
         if self.descriptor is None:
             return b""
         try:

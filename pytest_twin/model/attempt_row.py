@@ -204,20 +204,6 @@ class ResidentBytes(NamedTuple):
         """The peak minus the memory at the start of the test."""
         return growth(self.peak, self.before)
 
-    def figures(self) -> tuple[float | None, float | None, float | None, float | None]:
-        """Return the peak, and the figures of `MEMORY`, in the units of the table.
-
-        What the test kept, the last of them, is negative if it freed memory.
-        """
-        before, mark, after = self
-        peak = None if mark is None else max(mark, before or 0, after or 0)
-        return (
-            None if peak is None else peak / MIB,
-            None if before is None else before / MIB,
-            None if peak is None or before is None else (peak - before) / MIB,
-            None if after is None or before is None else (after - before) / MIB,
-        )
-
 
 class ChildStarts(NamedTuple):
     """A reading that tells, compared with a later one, whether child processes were started.
@@ -241,6 +227,24 @@ class ChildStarts(NamedTuple):
         return None if earlier.living - self.living else 1.0
 
 
+def memory_figures(
+    before: int | None, mark: int | None, after: int | None
+) -> tuple[float | None, float | None, float | None, float | None]:
+    """Return the peak, and the figures of `MEMORY`, in the units of the table; the parameters are of `ResidentBytes`.
+
+    What the test kept, the last of them, is negative if it freed memory.
+    """
+    if before is None:
+        return None if mark is None else max(mark, after or 0) / MIB, None, None, None
+    peak = None if mark is None else max(mark, before, after or 0)
+    return (
+        None if peak is None else peak / MIB,
+        before / MIB,
+        None if peak is None else (peak - before) / MIB,
+        None if after is None else (after - before) / MIB,
+    )
+
+
 def exact_figures(
     usage: PhaseUsage, began: ChildCounters, ended: ChildCounters, peak: float | None
 ) -> list[float | None]:
@@ -254,7 +258,7 @@ def exact_figures(
     """
     user, system, switches, faults, read, written = usage
     largest, children_s = None, 0.0 if ended.cpu_s is not None else None
-    if began != ended:  # there were children
+    if began is not ended and began != ended:  # there were children
         # Linux: a program begins with the mark of the process that started it (exec_mmap in fs/exec.c), not its own
         if (ended.peak or 0) > max(began.peak or 0, (peak or 0) * MIB):
             largest = (ended.peak or 0) / MIB
@@ -312,7 +316,7 @@ def properties(
 
     Args:
         exact: The figures of `EXACT`.
-        memory: The result of `ResidentBytes.figures`.
+        memory: The result of `memory_figures`.
         load: All loads that it ran under.
         budget: The verdict on its budget.
         constraints: The constraints that it ran under.
@@ -321,11 +325,11 @@ def properties(
     user, system, children, peak, largest, *_ = exact
     own: list[tuple[str, object]] = []
     if user is not None and system is not None:
-        own.append(("twin_cpu_s", round(user + system, 6)))
+        own.append(("twin_cpu_s", int(1e6 * (user + system) + 0.5) / 1e6))  # `round` takes longer
     if cpu_wait_s is not None:
-        own.append(("twin_cpu_wait_s", round(cpu_wait_s, 6)))
+        own.append(("twin_cpu_wait_s", int(1e6 * cpu_wait_s + 0.5) / 1e6))
     if peak is not None:
-        own.append(("twin_peak_memory_MB", round(peak, 6)))
+        own.append(("twin_peak_memory_MB", int(1e6 * peak + 0.5) / 1e6))
     own += _frequent_properties(children, largest, memory[2], memory[3], load, budget, constraints)
     return own
 

@@ -64,10 +64,14 @@ class CellFormatter:
     """Formats the values of some columns as cells; a missing value is an empty cell, never zero.
 
     Most rows lack the same values, so one format string writes them all.
+
+    Attributes:
+        complete: The format string of a row without missing values.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._formats = ["%s" if column.digits is None else f"%.{column.digits}f" for column in columns]
+        self.complete = ",".join(self._formats)
         self._format, self._missing = "", -1
 
     def of(self, values: tuple[Value, ...]) -> list[str]:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_twin._system.clock import monotonic
 from pytest_twin._system.error_guard import guarded
 from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import WITHIN_BUDGET
 from pytest_twin.plugin.hook_object import HookObject
 from pytest_twin.plugin.load_context import load_around_test, shortfalls, warn
-from pytest_twin.plugin.marks import NO_REQUEST, request_of, uses_fixture
+from pytest_twin.plugin.marks import NO_REQUEST, request_of
 from pytest_twin.plugin.report_properties import pack, replace_ours
 from pytest_twin.plugin.stash import (
     HELD_LOAD,
@@ -35,6 +36,7 @@ from pytest_twin.recording.outcome import (
     classify_report,
 )
 from pytest_twin.run_folder.layout import TESTS
+from pytest_twin.telemetry.process_counters import read_self
 
 if TYPE_CHECKING:
     from pytest_twin.analysis.budgets.budget import Budget
@@ -99,13 +101,14 @@ class RuntestHooks(HookObject):
     def pytest_runtest_setup(self, item: pytest.Item) -> PhaseHook:
         """Begin an attempt, and read the counters around the set-up."""
         __tracebackhide__ = True
-        attempt = self._run.begin_phase(item, "setup")
+        borders = self._run.begin_phase(item, "setup")
         try:
             result = yield
         except BaseException as error:
-            self._end_phase(attempt, "setup", classify_exception(error))
+            borders += monotonic(), read_self()
+            self._set_outcome(item, "setup", error)
             raise
-        self._end_phase(attempt, "setup", PASSED)
+        borders += monotonic(), read_self()
         if self._run.publishes_events:
             self._publish_events()
         return result
@@ -121,15 +124,14 @@ class RuntestHooks(HookObject):
             self.guard.report(error)
         if request is not NO_REQUEST or self._has_context or REPETITION_LOAD in item.stash:
             return (yield from self._call_under_request(item, request))
-        attempt = self._run.begin_phase(item, "call")
-        if attempt is not None:
-            attempt.uses_plugin = uses_fixture(item)
+        borders = self._run.begin_phase(item, "call")
         try:
             result = yield
         except BaseException as error:
-            self._end_phase(attempt, "call", classify_exception(error))  # there may be no report of it
+            borders += monotonic(), read_self()
+            self._set_outcome(item, "call", error)
             raise
-        self._end_phase(attempt, "call", PASSED)
+        borders += monotonic(), read_self()
         return result
 
     def pytest_plugin_registered(self) -> None:
@@ -141,29 +143,26 @@ class RuntestHooks(HookObject):
         with self.guard:
             self._run.publish_events()
 
-    def _end_phase(self, attempt: RecordedAttempt | None, phase: str, result: str) -> None:
-        try:
-            if attempt is not None:
-                attempt.end_phase(phase, result)
-        except Exception as error:
-            if not self.guard.absorb(error):
-                raise
+    def _set_outcome(self, item: pytest.Item, phase: str, error: BaseException) -> None:
+        """Set the outcome of a phase that raised an exception: there may be no report of it."""
+        running = self._running.get(id(item))
+        if running is not None:
+            running[1].phase_outcomes[phase] = classify_exception(error)
 
     @guarded
     def _call_under_request(self, item: pytest.Item, request: ItemRequest) -> PhaseHook:
         """Call a test that has marks of its own, a budget, or a load."""
         attempt = self._run.attempt_in(item, "call")
-        attempt.uses_plugin = bool(request.marks) or uses_fixture(item)
-        result = PASSED
+        attempt.has_request = bool(request.marks)
         try:
             try:
                 with self._load_context(item, request, attempt):
                     usage = self._start_usage(attempt, request.budget) if request.budget else None
-                    attempt.begin_phase("call")
+                    borders = attempt.begin_phase("call")
                     try:
                         value = yield
                     finally:
-                        attempt.end_phase("call", result)
+                        borders += monotonic(), read_self()
                         if request.budget is not None and usage is not None:
                             attempt.judge(request.budget, usage, item.stash.get(REPETITION_VERDICTS, ()))
                 if attempt.verdict:
@@ -174,10 +173,8 @@ class RuntestHooks(HookObject):
             if attempt.applied_loads or attempt.verdict not in WITHIN_BUDGET:
                 self._warn(item, attempt, is_failing=False)  # last: a warning may be an error
         except BaseException as error:
-            result = classify_exception(error)  # there may be no report of it
+            attempt.phase_outcomes["call"] = classify_exception(error)  # there may be no report of it
             raise
-        finally:
-            attempt.phase_outcomes["call"] = result
         return value
 
     def _start_usage(self, attempt: RecordedAttempt, budget: Budget) -> BudgetUsage | None:
@@ -217,21 +214,22 @@ class RuntestHooks(HookObject):
         __tracebackhide__ = True
         if id(item) not in self._running:
             return (yield)
-        attempt = self._run.begin_phase(item, "teardown")
+        borders = self._run.begin_phase(item, "teardown")
         try:
             result = yield
         except BaseException as error:
-            self._end_phase(attempt, "teardown", classify_exception(error))
-            self._finish(item, attempt)
+            borders += monotonic(), read_self()
+            self._set_outcome(item, "teardown", error)
+            self._finish(item)
             raise
-        self._end_phase(attempt, "teardown", PASSED)
-        self._finish(item, attempt)
+        borders += monotonic(), read_self()
+        self._finish(item)
         return result
 
-    def _finish(self, item: pytest.Item, attempt: RecordedAttempt | None) -> None:
+    def _finish(self, item: pytest.Item) -> None:
         try:
-            if attempt is not None:
-                replace_ours(item.user_properties, attempt.finish())
+            if (running := self._running.get(id(item))) is not None:
+                replace_ours(item.user_properties, running[1].finish())
         except Exception as error:
             if not self.guard.absorb(error):
                 raise
@@ -245,8 +243,8 @@ class RuntestHooks(HookObject):
             if running is not None:
                 attempt, phase = running[1], call.when
                 if (
-                    report.outcome != PASSED  # otherwise most are known from the hook of the phase
-                    or attempt.phase_outcomes.get(phase) != PASSED
+                    report.outcome != PASSED
+                    or attempt.phase_outcomes
                     or hasattr(report, "wasxfail")
                     or (phase == "call" and report.user_properties)
                 ):
@@ -272,7 +270,7 @@ class RuntestHooks(HookObject):
         try:
             if report.when == "call" and result in REPORT_OUTCOMES:
                 for item, attempt in self._running.values():
-                    if attempt.phase_outcomes.get("call") != result and item.nodeid == report.nodeid:
+                    if attempt.phase_outcomes.get("call", PASSED) != result and item.nodeid == report.nodeid:
                         _set_outcome(attempt, report)
             if self._is_worker:  # its failures come to the controller
                 if report.user_properties:

@@ -15,7 +15,14 @@ from pytest_twin._system.stdlib import os
 from pytest_twin.model.attempt_row import BAD
 from pytest_twin.model.clock import Clock
 from pytest_twin.plugin.load_context import TwinWarning
-from pytest_twin.plugin.marks import has_workers, needs_supervisor, nodeid_of, request_of, uses_marker_or_fixture
+from pytest_twin.plugin.marks import (
+    has_workers,
+    needs_supervisor,
+    nodeid_of,
+    request_of,
+    uses_fixture,
+    uses_marker_or_fixture,
+)
 from pytest_twin.plugin.stash import (
     ATTEMPT_COUNT,
     EXPORTER,
@@ -28,6 +35,7 @@ from pytest_twin.plugin.stash import (
     TWIN,
 )
 from pytest_twin.recording.attempt import RecordedAttempt
+from pytest_twin.recording.outcome import PASSED
 from pytest_twin.recording.recording import Recording, new_clock
 from pytest_twin.run_folder.folder import RunFolder, RunFolderError
 from pytest_twin.settings.options import flag
@@ -43,6 +51,7 @@ if TYPE_CHECKING:
     from pytest_twin.plugin.stash import ItemRequest
     from pytest_twin.remote.worker import RemoteWorker
     from pytest_twin.settings.options import Settings
+    from pytest_twin.telemetry.process_counters import Borders
 
 
 class RecordedSession:
@@ -290,26 +299,25 @@ class RecordedSession:
 
     def attempt_of(self, item: pytest.Item) -> RecordedAttempt:
         """Return the attempt of a test that is running; it begins here if the test is the first that is recorded."""
-        running = self.running.get(id(item))
-        return running[1] if running is not None else self.begin_attempt(item)
+        if (running := self.running.get(id(item))) is not None:
+            return running[1]
+        attempt = self.begin_attempt(item)
+        attempt.phase_outcomes["setup"] = PASSED  # so that each report is looked at: the hooks saw no phase begin
+        return attempt
 
-    def begin_phase(self, item: pytest.Item, phase: str) -> RecordedAttempt | None:
-        """Return the attempt of a test that begins a phase, and read its counters; None after an error of ours."""
+    def begin_phase(self, item: pytest.Item, phase: str) -> Borders:
+        """Read the counters where a phase of a test begins, and return the list to append those of its end to."""
         try:
-            running = self.running.get(id(item))
-            attempt = running[1] if running is not None else self.begin_attempt(item)
-            if phase in attempt.borders:
-                attempt = self._begin_again(item, attempt)
-            attempt.begin_phase(phase)
+            return self.attempt_in(item, phase).begin_phase(phase)
         except Exception as error:
             if not self.guard.absorb(error):
                 raise
-            return None
-        return attempt
+            return []
 
     def attempt_in(self, item: pytest.Item, phase: str) -> RecordedAttempt:
         """Return the attempt of a test that begins a phase: a new one where a plugin runs that phase again."""
-        attempt = self.attempt_of(item)
+        running = self.running.get(id(item))
+        attempt = running[1] if running is not None else self.begin_attempt(item)
         return self._begin_again(item, attempt) if phase in attempt.borders else attempt
 
     def _begin_again(self, item: pytest.Item, attempt: RecordedAttempt) -> RecordedAttempt:
@@ -357,7 +365,9 @@ class RecordedSession:
             return self.keeps_folder(attempt.outcome, is_marked=False)
         if attempt.is_over_budget(settings.inconclusive):
             return True
-        return uses_marker_or_fixture(item) if attempt.uses_plugin is None else attempt.uses_plugin
+        if "call" not in attempt.borders:
+            return uses_marker_or_fixture(item)
+        return attempt.has_request or uses_fixture(item)
 
     def keeps_folder(self, outcome: str, is_marked: bool) -> bool:
         """Return the same by the outcome of a test, and by whether it uses the plugin."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from pytest_twin._system.stdlib import os, time
+from pytest_twin._system.clock import monotonic
+from pytest_twin._system.stdlib import os
 from pytest_twin.model import attempt_row as figures
 from pytest_twin.model import event
-from pytest_twin.model.columns import CellFormatter
+from pytest_twin.model.columns import CellFormatter, Column
 from pytest_twin.model.csv_text import cell
 from pytest_twin.recording.outcome import PASSED, combine_phases
 from pytest_twin.run_folder.layout import folder_of_test
@@ -23,16 +24,20 @@ if TYPE_CHECKING:
     from pytest_twin.recording.budget_usage import BudgetUsage
     from pytest_twin.recording.constraints import ConstraintBorder
     from pytest_twin.recording.recording import Recording
-    from pytest_twin.telemetry.process_counters import Border
+    from pytest_twin.telemetry.process_counters import Borders
 
 UNKNOWN_CHILDREN = figures.ChildCounters(None, None, None, None)
 UNKNOWN_FIGURES: Sequence[float | None] = (None,) * len(figures.EXACT)
-UNKNOWN_MEMORY = figures.ResidentBytes(None, None, None).figures()
+UNKNOWN_MEMORY = figures.memory_figures(None, None, None)
 NO_CHILDREN = UNKNOWN_CHILDREN._replace(peak=inf)  # no later peak counts as higher
-ALL_PASSED = dict.fromkeys(figures.PHASES, PASSED)
 NO_CONSTRAINTS = figures.ConstraintFigures()
-getpid, monotonic = os.getpid, time.monotonic  # a name of a module is faster than an attribute
-CELLS = CellFormatter([column for column in figures.COLUMNS if column.name != event.HOST])  # it is in `place`
+RARE = {"children_peak_memory_MB", figures.TREE_PEAK, "throttled_s"}  # columns that are formatted before, mostly empty
+CELLS = CellFormatter([
+    Column(column.name, "", "", None) if column.name in RARE else column
+    for column in figures.COLUMNS
+    if column.name != event.HOST  # it is in `place`
+])  # fmt: skip
+ROW = CELLS.complete + "\n"
 
 
 class RecordedAttempt:
@@ -45,10 +50,10 @@ class RecordedAttempt:
         load: The text of all loads that it runs under, for its row.
         applied_loads: The loads that were applied around its body.
         is_repetition: Whether it is a repetition, which pytest does not report.
-        uses_plugin: Whether the test uses a marker or a fixture of pytest-twin; None until it is called.
+        has_request: Whether its body was called for a marker of pytest-twin.
         number: The number of the attempt, more than 1 where a plugin runs the test again.
-        borders: Where each phase (``setup``, ``call`` or ``teardown``) that was reached began, and where it ended.
-        phase_outcomes: The outcome of each phase, as far as it is known.
+        borders: Of each phase (``setup``, ``call`` or ``teardown``) that was reached, where it began and ended.
+        phase_outcomes: The outcomes of phases that have ended and not just passed.
         verdicts: The verdicts on its budget, once its body has ended.
         verdict: The same as a cell of tests.csv.
     """
@@ -56,8 +61,8 @@ class RecordedAttempt:
     __slots__ = (
         "_border", "_cell", "_children", "_constraints", "_cpu_wait_s", "_earlier_peak", "_ended", "_exact", "_has_row",
         "_is_interrupted", "_memory", "_process", "_recording", "_resident_before", "_stamp", "_wait_paused",
-        "_waited_before", "applied_loads", "began", "borders", "id", "is_repetition", "load", "nodeid", "number",
-        "phase_outcomes", "uses_plugin", "verdict", "verdicts",
+        "_waited_before", "applied_loads", "began", "borders", "has_request", "id", "is_repetition", "load", "nodeid", "number",
+        "phase_outcomes", "verdict", "verdicts",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
@@ -66,9 +71,9 @@ class RecordedAttempt:
         self.load = self.verdict = ""
         self.applied_loads: Sequence[AppliedLoad] = ()
         self.verdicts: Sequence[LimitVerdict] = ()
-        self.uses_plugin: bool | None = None
+        self.has_request = False
         self.phase_outcomes: dict[str, str] = {}
-        self.borders: dict[str, list[Border]] = {}
+        self.borders: dict[str, Borders] = {}
         self._is_interrupted = self._has_row = False
         self._exact, self._memory = UNKNOWN_FIGURES, UNKNOWN_MEMORY
         self._earlier_peak: int | None = None  # of memory, before the kernel's mark was reset
@@ -78,7 +83,7 @@ class RecordedAttempt:
         self._cpu_wait_s: float | None = None
         self._constraints, self._children = NO_CONSTRAINTS, NO_CHILDREN
         self._border: ConstraintBorder | None = None
-        self._recording, self._process = recording, getpid()
+        self._recording, self._process = recording, os.getpid()
         clock, now = recording.clock, monotonic()
         self.began = self._ended = now - clock.began
         self.id, self._cell, self._stamp = recording.new_id("t"), cell(nodeid), clock.stamp(self.began)
@@ -111,19 +116,15 @@ class RecordedAttempt:
 
         return is_broken(self.verdicts, inconclusive)
 
-    def begin_phase(self, phase: str) -> None:
-        """Read the counters where a phase begins."""
-        self.borders[phase] = [(monotonic(), read_self())]
-
-    def end_phase(self, phase: str, outcome: str) -> None:
-        """Read the counters where a phase ends, and set its outcome as far as it is known."""
-        self.borders[phase].append((monotonic(), read_self()))
-        self.phase_outcomes[phase] = outcome
+    def begin_phase(self, phase: str) -> Borders:
+        """Read the counters where a phase begins; what they are where it ends has to be appended."""
+        self.borders[phase] = borders = [monotonic(), read_self()]
+        return borders
 
     @property
     def is_in_body(self) -> bool:
         """Whether its body is running."""
-        return len(self.borders.get("call", ())) == 1
+        return len(self.borders.get("call", ())) == 2
 
     def interrupt(self) -> None:
         """Set its outcome: the end of the session interrupts it."""
@@ -134,9 +135,11 @@ class RecordedAttempt:
         """Its outcome so far; empty before its first phase has ended."""
         if self._is_interrupted:
             return figures.INTERRUPTED
-        if self.phase_outcomes == ALL_PASSED:
+        if not self.phase_outcomes and len(self.borders) == len(figures.PHASES):
             return PASSED
-        return combine_phases(self.phase_outcomes) if self.phase_outcomes else ""
+        ended = {phase: PASSED for phase, borders in self.borders.items() if len(borders) > 2}
+        outcomes = ended | self.phase_outcomes
+        return combine_phases(outcomes) if outcomes else ""
 
     def add_load(self, load: str) -> None:
         """Add a load to the text of those that it runs under."""
@@ -178,8 +181,9 @@ class RecordedAttempt:
     @property
     def call_s(self) -> float:
         """The wall time of its body in seconds."""
-        (began, _), (ended, _) = self.borders["call"]
-        return ended - began
+        began, _, ended, _ = self.borders["call"]
+        seconds: float = ended - began
+        return seconds
 
     @property
     def cpu_s(self) -> float | None:
@@ -189,9 +193,9 @@ class RecordedAttempt:
     def _read_body_usage(self) -> PhaseUsage:
         return self._recording.process_counters.usage([self.borders["call"]])
 
-    def _keep_peak(self, at_least: int = 0) -> None:
+    def _keep_peak(self) -> None:
         try:
-            peak = self._recording.process_counters.peak_bytes(at_least) or 0
+            peak = self._recording.process_counters.peak_bytes() or 0
         except Exception as error:  # noqa: BLE001
             self._recording.guard.report(error)
             return
@@ -201,21 +205,23 @@ class RecordedAttempt:
         """Compute its figures so far, and return those that pytest's reports carry as properties."""
         recording, before = self._recording, self._resident_before
         after, children, waited, usage = None, UNKNOWN_CHILDREN, None, figures.UNKNOWN_USAGE
-        if 1 in map(len, self.borders.values()):
+        peak = self._earlier_peak
+        if 2 in map(len, self.borders.values()):
             self._end_open_phases()
         try:
             recording.reopen_files()
             counters = recording.process_counters
             after, children, waited = counters.end_test()
             usage = counters.usage(self.borders.values())
+            latest = counters.peak_bytes(max(before or 0, after or 0))
+            peak = max(latest or 0, peak or 0) or None
             if self._border is not None:
                 self._constraints = recording.constraints.figures_since(self._border)
         except Exception as error:  # noqa: BLE001 - it must not reach the test
             recording.guard.report(error)
-        self._keep_peak(max(before or 0, after or 0))
         if self._is_interrupted:  # it had no chance to give back what it holds
             after = None
-        self._memory = figures.ResidentBytes(before, self._earlier_peak, after).figures()
+        self._memory = figures.memory_figures(before, peak, after)
         self._exact = figures.exact_figures(usage, self._children, children, self._memory[0])
         if waited is not None and self._waited_before is not None:
             self._cpu_wait_s = (waited - self._waited_before) / 1e9
@@ -227,8 +233,8 @@ class RecordedAttempt:
     def _end_open_phases(self) -> None:
         """Read the counters where an interrupt has kept that from the end of a phase."""
         for borders in self.borders.values():
-            if len(borders) < 2:
-                borders.append((monotonic(), read_self()))
+            if len(borders) == 2:
+                borders += monotonic(), read_self()
 
     def end(self, *, keep: bool) -> None:
         """Write its row and its end, unless this process is a fork that the test made.
@@ -236,7 +242,7 @@ class RecordedAttempt:
         Args:
             keep: Whether it gets a folder of its own.
         """
-        if self._process != getpid():
+        if self._process != os.getpid():
             return
         recording, outcome = self._recording, self.outcome
         if not self._has_row:  # an interrupt may have come between row and end
@@ -247,23 +253,27 @@ class RecordedAttempt:
 
     def _row(self, outcome: str, folder: str) -> str:
         """Return its row of tests.csv."""
-        began, constraints, phases = self.began, self._constraints, self.borders
+        began, (text, throttled), phases = self.began, self._constraints, self.borders
         zero = self._recording.clock.began + began
         set_up, call, teardown = phases.get("setup"), phases.get("call"), phases.get("teardown")
         _, before, growth, kept = self._memory
+        user, system, children, peak, largest, read, written, switches, faults = self._exact
         verdict = self.verdict if self.verdict in figures.WITHIN_BUDGET else cell(self.verdict)
         values = (
             self._cell, self.number, self._recording.place, outcome, self._stamp,
             began, self._ended - began,
-            None if set_up is None else set_up[1][0] - set_up[0][0],
-            None if call is None else call[1][0] - call[0][0],
-            None if teardown is None else teardown[1][0] - teardown[0][0],
-            *self._exact,
+            None if set_up is None else set_up[2] - set_up[0],
+            None if call is None else call[2] - call[0],
+            None if teardown is None else teardown[2] - teardown[0],
+            user, system, children, peak, "" if largest is None else f"{largest:.3f}", read, written, switches, faults,
             self.load and cell(self.load), verdict, folder and cell(folder),
-            None, before, growth, kept, constraints.throttled_s, constraints.text and cell(constraints.text),
-            None if set_up is None else set_up[0][0] - zero,
-            None if call is None else call[0][0] - zero,
-            None if teardown is None else teardown[0][0] - zero,
+            "", before, growth, kept, "" if throttled is None else f"{throttled:.6f}", text and cell(text),
+            None if set_up is None else set_up[0] - zero,
+            None if call is None else call[0] - zero,
+            None if teardown is None else teardown[0] - zero,
             self._cpu_wait_s,
         )  # fmt: skip
-        return CELLS.line(values) + "\n"
+        try:
+            return ROW % values
+        except TypeError:  # other cells are empty, too
+            return CELLS.line(values) + "\n"

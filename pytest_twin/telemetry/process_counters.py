@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from pytest_twin._system import child_process
+from pytest_twin._system.clock import monotonic
 from pytest_twin._system.descriptor import Descriptor, DescriptorGroup
 from pytest_twin._system.procfs import PAGE, PROC, TICKS, ReopeningProcFile, numbers_agree, read_bytes
 from pytest_twin._system.stdlib import os, sys, time
@@ -18,9 +20,8 @@ if sys.platform != "win32":
     from pytest_twin._system.stdlib import resource
 
 Reading = Sequence[float]  # of getrusage(2); on Windows of os.times
-Border = tuple[float, Reading]  # where a phase begins or ends: the monotonic time, and the counters of this process
+Borders = list[Any]  # of a phase: the monotonic time and a reading where it begins, and the same where it ends
 new_tuple = tuple.__new__  # makes a named tuple without a call of Python
-monotonic, write = time.monotonic, os.write  # a name of a module is faster than an attribute
 
 JUST_NOW_S = 0.01
 NO_READING: Reading = ()
@@ -78,8 +79,8 @@ class ProcessCounters:
 
         The wait is that of the thread that made this object, in nanoseconds, and None where the kernel does not count.
 
-        Its files have to be open (`DescriptorGroup.reopen_lost`). What was read of the children just now, at the end of the test
-        before, is not read again: living children take some time.
+        Its files have to be open (`DescriptorGroup.reopen_lost`). What was read of the children just now, at the end of
+        the test before, is not read again: living children take some time.
 
         Args:
             now: The time, by the monotonic clock.
@@ -100,22 +101,22 @@ class ProcessCounters:
         schedstat = self._schedstat.read()
         return int(schedstat.split(None, 2)[1]) if schedstat else None
 
-    def usage(self, borders: Collection[Sequence[Border]]) -> PhaseUsage:
-        """Return what this process used between two borders each, for all of them together."""
+    def usage(self, phases: Collection[Borders]) -> PhaseUsage:
+        """Return what this process used in some phases, for all of them together."""
         user = system = 0.0
         first = late = NO_READING
-        for (_, early), (_, late) in borders:
+        for _, early, _, late in phases:
             user += late[0] - early[0]
             system += late[1] - early[1]
             first = first or early
         if sys.platform == "win32":
             return PhaseUsage(user, system)
-        counts = self._no_counts if first[7:] == late[7:] else self._counts(borders)  # most tests have none
+        counts = self._no_counts if first[7:] == late[7:] else self._counts(phases)  # most tests have none
         return new_tuple(PhaseUsage, (user, system, *counts))
 
-    def _counts(self, borders: Iterable[Sequence[Border]]) -> Sequence[float | None]:
+    def _counts(self, phases: Iterable[Borders]) -> Sequence[float | None]:
         switches = faults = read = written = 0.0
-        for (_, early), (_, late) in borders:
+        for _, early, _, late in phases:
             switches += late[14] - early[14] + late[15] - early[15]
             faults += late[7] - early[7]
             read += late[9] - early[9]
@@ -223,7 +224,7 @@ class ProcessCounters:
     def _reset_peak_now(self) -> None:
         if self._clear_refs is not None:
             try:
-                write(self._clear_refs.fd, b"5")
+                os.write(self._clear_refs.fd, b"5")
                 self._is_reset = True
             except OSError:  # it may work for the next test
                 self._is_reset = False
@@ -237,7 +238,7 @@ class ProcessCounters:
         """
         if not self._is_reset:
             return None
-        highest = _peak_of_process()
+        highest = int(read_self()[2]) * 1024  # as in `_peak_of_process`
         if highest > self._inherited or highest <= at_least:  # it is of this program, and read several times as fast
             return highest
         self._inherited = highest

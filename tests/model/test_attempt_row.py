@@ -7,8 +7,8 @@ from pytest_twin.model.attempt_row import (
     EXACT,
     ChildCounters,
     PhaseUsage,
-    ResidentBytes,
     exact_figures,
+    memory_figures,
     properties,
 )
 from pytest_twin.model.columns import CellFormatter
@@ -17,7 +17,7 @@ MIB = 1 << 20
 USED = PhaseUsage(1.5, 0.25, 4, 0, 0, 3 * MIB // 2)
 NONE_USED = PhaseUsage(0.0, 0.0, 0, 0, 0, 0)
 NOTHING = ChildCounters(0.0, 0, 0, 0)
-UNKNOWN, UNSEEN = ChildCounters(None, None, None, None), ResidentBytes(None, None, None)
+UNKNOWN = ChildCounters(None, None, None, None)
 
 
 def children(before: ChildCounters, after: ChildCounters) -> list[float | None]:
@@ -36,7 +36,7 @@ def test_a_counter_that_the_platform_has_not_is_no_zero():
     exact = exact_figures(PhaseUsage(0.0, 0.0), UNKNOWN, UNKNOWN, None)
     assert exact == [0.0, 0.0, *[None] * (len(EXACT) - 2)]
     assert CellFormatter(EXACT).of(tuple(exact))[2:] == [""] * (len(EXACT) - 2)
-    assert properties(exact, UNSEEN.figures(), "") == [("twin_cpu_s", 0.0)]
+    assert properties(exact, memory_figures(None, None, None), "") == [("twin_cpu_s", 0.0)]
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_the_cells_have_the_decimals_that_their_counters_have():
 
 def test_reports_get_the_cpu_the_peaks_and_the_load():
     exact = [1.5, 0.25, 2.0, 50.0, None, 1.0, 1.5, 12, 0]
-    memory = ResidentBytes(30 * MIB, 50 * MIB, 29 * MIB).figures()
+    memory = memory_figures(30 * MIB, 50 * MIB, 29 * MIB)
     assert properties(exact, memory, "cpu=1", cpu_wait_s=0.1234567) == [
         ("twin_cpu_s", 1.75),
         ("twin_cpu_wait_s", 0.123457),
-        ("twin_children_cpu_s", 2.0),
         ("twin_peak_memory_MB", 50.0),
+        ("twin_children_cpu_s", 2.0),
         ("twin_memory_growth_MB", 20.0),
         ("twin_memory_kept_MB", -1.0),
         ("twin_load", "cpu=1"),
@@ -94,7 +94,7 @@ def test_reports_get_the_cpu_the_peaks_and_the_load():
     ids=["kept", "freed", "the mark lags", "no mark", "no beginning", "nothing"],
 )
 def test_growth_is_the_peak_less_what_there_was_before_and_kept_what_stays_of_it(before, mark, after, told):
-    assert ResidentBytes(*(size and size * MIB for size in (before, mark, after))).figures()[1:] == told
+    assert memory_figures(*(size and size * MIB for size in (before, mark, after)))[1:] == told
 
 
 def test_there_is_a_figure_and_a_cell_for_each_of_the_exact_columns():

@@ -12,7 +12,6 @@ PLACES = {
     "telemetry.process_counters.ProcessCounters.reset_peak": [],
     "telemetry.process_counters.ProcessCounters.read_child_starts": [],
     "recording.attempt.RecordedAttempt.begin_phase": ["call_s"],
-    "recording.attempt.RecordedAttempt.end_phase": [],
     "recording.attempt.RecordedAttempt.start_usage": ["budget"],
     "recording.attempt.RecordedAttempt.judge": ["budget"],
     "recording.attempt.RecordedAttempt.finish": [],
@@ -27,7 +26,7 @@ PLACES = {
     "model.attempt_row.exact_figures": [],
     "model.columns.CellFormatter.line": [],
     "run_folder.tables.Table.append_between_tests": [],
-    "_system.descriptor.reopen_lost": [],
+    "_system.descriptor.DescriptorGroup.reopen_lost": [],
 }
 BREAKS = """
     import importlib, pytest
@@ -94,7 +93,7 @@ FAILS = """
 
     @pytest.fixture
     def replaced(monkeypatch):
-        monkeypatch.setattr(RecordedAttempt, "end_phase", None)
+        monkeypatch.setattr(RecordedAttempt, "finish", None)
         yield
         undone.append(1)
 
@@ -124,7 +123,7 @@ def test_an_error_in_a_worker_is_reported_too(pytester, few_plugins):
         from pytest_twin.recording.attempt import RecordedAttempt
 
         @pytest.mark.parametrize("number", range(4))
-        def test_it(number, monkeypatch): monkeypatch.setattr(RecordedAttempt, "end_phase", None)
+        def test_it(number, monkeypatch): monkeypatch.setattr(RecordedAttempt, "finish", None)
     """)
     result = pytester.runpytest_subprocess("--twin", "-n2")
     result.assert_outcomes(passed=4)

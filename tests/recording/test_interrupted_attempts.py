@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from itertools import count
 
@@ -11,6 +12,7 @@ from pytest_twin.recording.attempt import RecordedAttempt
 from pytest_twin.recording.recording import Recording
 from pytest_twin.run_folder.folder import RunFolder
 from pytest_twin.run_folder.layout import ANNOTATIONS, TESTS
+from pytest_twin.telemetry.process_counters import read_self
 from pytest_twin.telemetry.sampler_config import SamplerConfig
 
 
@@ -24,15 +26,19 @@ def attempts(recording):
     return Counter(row["nodeid"] for row in recording.folder.rows(TESTS))
 
 
-@pytest.mark.parametrize("where", ["border", "end"])
+def call(attempt):
+    borders = attempt.begin_phase("call")
+    borders += time.monotonic(), read_self()
+
+
+@pytest.mark.parametrize("where", ["begin", "end"])
 def test_wherever_an_attempt_is_interrupted_its_row_is_written_once(interrupted, recording, where):
     for at in count(0, 3):
         attempt = RecordedAttempt(recording, f"t{at}", 1)
-        attempt.begin_phase("call")
-        if where == "border":
-            go_on = interrupted(lambda attempt=attempt: attempt.end_phase("call", "passed"), at)
+        if where == "begin":
+            go_on = interrupted(lambda attempt=attempt: call(attempt), at)
         else:
-            attempt.end_phase("call", "passed")
+            call(attempt)
             attempt.finish()
             go_on = interrupted(lambda attempt=attempt: attempt.end(keep=False), at)
         attempt.finish()
@@ -50,8 +56,7 @@ def test_wherever_an_attempt_is_interrupted_its_row_is_written_once(interrupted,
 @pytest.mark.parametrize("outcome", ["passed", "interrupted"])
 def test_an_interrupted_test_is_not_said_to_keep_memory(recording, outcome):
     attempt = RecordedAttempt(recording, "t", 1)
-    attempt.begin_phase("call")
-    attempt.end_phase("call", "passed")
+    call(attempt)
     if outcome == "interrupted":
         attempt.interrupt()
     attempt.finish()

@@ -41,7 +41,7 @@ def meter():
 @pytest.fixture
 def used_since(meter):
     """What was used since these counters were read."""
-    return lambda before: meter.usage([((0.0, before), (1.0, read_self()))])
+    return lambda before: meter.usage([[0.0, before, 1.0, read_self()]])
 
 
 def burn(seconds: float) -> None:
@@ -252,8 +252,9 @@ READINGS = st.lists(st.integers(0, 10**9), min_size=16, max_size=16)  # as of ge
 @given(READINGS, READINGS, READINGS)
 @settings(max_examples=60, deadline=None)
 def test_what_phases_used_that_follow_one_another_is_as_of_one(first, second, third):
-    meter, borders = ProcessCounters(), [(0.0, first), (1.0, second), (2.0, third)]
-    pieces, whole = meter.usage([borders[:2], borders[1:]]), meter.usage([borders[::2]])
+    meter = ProcessCounters()
+    pieces = meter.usage([[0.0, first, 1.0, second], [1.0, second, 2.0, third]])
+    whole = meter.usage([[0.0, first, 2.0, third]])
     meter.close()
     assert pieces == whole == ((third[0] - first[0]), third[1] - first[1], *whole[2:])
 
@@ -262,7 +263,7 @@ def test_what_phases_used_that_follow_one_another_is_as_of_one(first, second, th
 def test_each_counter_is_read_though_nothing_else_has_changed(meter, at):
     late = [0] * 16
     late[at] = 3
-    usage = meter.usage([((0.0, [0] * 16), (1.0, late))])
+    usage = meter.usage([[0.0, [0] * 16, 1.0, late]])
     expected = {7: "faults", 9: "read", 10: "written", 14: "switches", 15: "switches"}
     changed = [name for name, value in usage._asdict().items() if value]
     assert changed == ([expected[at]] if at in expected else [])
@@ -274,7 +275,7 @@ def test_without_a_phase_nothing_was_used(meter):
 
 def test_on_windows_what_is_not_told_is_empty(meter, monkeypatch):
     monkeypatch.setattr(meters.sys, "platform", "win32")
-    assert meter.usage([((0.0, (1.0, 2.0)), (1.0, (1.5, 4.0)))]) == (0.5, 2.0, None, None, None, None)
+    assert meter.usage([[0.0, (1.0, 2.0), 1.0, (1.5, 4.0)]]) == (0.5, 2.0, None, None, None, None)
     assert meter.read_children() == ChildCounters(None, None, None, None)
 
 
@@ -340,7 +341,7 @@ def test_where_there_is_no_such_file_there_is_no_figure(meter):
 def test_where_the_kernel_does_not_tell_of_disks_nothing_is_taken_for_none(monkeypatch):
     monkeypatch.setattr(meters, "PROC", "/nowhere")
     meter = ProcessCounters()
-    assert meter.usage([((0.0, read_self()), (1.0, read_self()))])[-2:] == meter.read_children()[-2:] == (None, None)
+    assert meter.usage([[0.0, read_self(), 1.0, read_self()]])[-2:] == meter.read_children()[-2:] == (None, None)
     meter.close()
 
 
