@@ -33,10 +33,9 @@ def record(cells: Sequence[object]) -> str:
 
 def cell(text: str) -> str:
     """Return a text as a cell of a line that is put together without `record`."""
-    is_plain = (
-        text.isascii() and text.isprintable() and "," not in text and '"' not in text and text[:1] not in _FORMULA
-    )
-    return text if is_plain else record((text,))[:-1]  # faster than `_is_plain`, since each test has some
+    # each test has such a text, so it is not looked at for what only a line can have
+    is_plain = text.isascii() and text.isprintable() and "," not in text and '"' not in text
+    return text if is_plain and text[:1] not in _FORMULA else record((text,))[:-1]
 
 
 def _is_plain(line: str, width: int) -> bool:

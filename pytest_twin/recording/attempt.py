@@ -59,10 +59,10 @@ class RecordedAttempt:
     """
 
     __slots__ = (
-        "_border", "_cell", "_children", "_constraints", "_cpu_wait_s", "_earlier_peak", "_ended", "_exact", "_has_row",
-        "_is_interrupted", "_memory", "_process", "_recording", "_resident_before", "_stamp", "_wait_paused",
-        "_waited_before", "applied_loads", "began", "borders", "has_request", "id", "is_repetition", "load", "nodeid", "number",
-        "phase_outcomes", "verdict", "verdicts",
+        "_border", "_cell", "_children", "_constraints", "_cpu_wait_s", "_earlier_peak", "_ended", "_exact",
+        "_has_row", "_is_interrupted", "_memory", "_process", "_recording", "_resident_before", "_stamp",
+        "_wait_paused", "_waited_before", "applied_loads", "began", "borders", "has_request", "id",
+        "is_repetition", "load", "nodeid", "number", "phase_outcomes", "verdict", "verdicts",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, nodeid: str, number: int, *, is_repetition: bool = False) -> None:
@@ -234,7 +234,7 @@ class RecordedAttempt:
         """Read the counters where an interrupt has kept that from the end of a phase."""
         for borders in self.borders.values():
             if len(borders) == 2:
-                borders += monotonic(), read_self()
+                borders.extend((monotonic(), read_self()))
 
     def end(self, *, keep: bool) -> None:
         """Write its row and its end, unless this process is a fork that the test made.
