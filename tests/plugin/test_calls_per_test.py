@@ -58,9 +58,9 @@ def calls(pytester, few_plugins):
 @pytest.mark.parametrize(
     ("tests", "budget", "most"),
     [
-        (PASSING, "", 100),
-        (PASSING, BUDGET, 120),
-        (STARTING, "", 140),  # children are looked for, twice where a test takes longer than 10 ms
+        (PASSING, "", 88),
+        (PASSING, BUDGET, 112),
+        (STARTING, "", 130),  # children are looked for, twice where a test takes longer than 10 ms
     ],
     ids=["recorded", "with a budget of duration", "while programs are started"],
 )

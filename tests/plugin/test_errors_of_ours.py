@@ -93,7 +93,7 @@ FAILS = """
 
     @pytest.fixture
     def replaced(monkeypatch):
-        monkeypatch.setattr(RecordedAttempt, "finish", None)
+        monkeypatch.setattr(RecordedAttempt, "begin_phase", None)
         yield
         undone.append(1)
 
@@ -123,8 +123,8 @@ def test_an_error_in_a_worker_is_reported_too(pytester, few_plugins):
         from pytest_twin.recording.attempt import RecordedAttempt
 
         @pytest.mark.parametrize("number", range(4))
-        def test_it(number, monkeypatch): monkeypatch.setattr(RecordedAttempt, "finish", None)
+        def test_it(number, monkeypatch): monkeypatch.setattr(RecordedAttempt, "begin_phase", None)
     """)
     result = pytester.runpytest_subprocess("--twin", "-n2")
     result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(["warning: error in pytest-twin at plugin/runtest_hooks.py:*: TypeError: *"])
+    result.stdout.fnmatch_lines(["warning: error in pytest-twin at plugin/session.py:*: TypeError: *"])
