@@ -101,7 +101,7 @@ if sys.platform == "linux":
             if timeout is None:
                 self._account(0)
                 return super().wait()
-            until, pause_s = monotonic() + timeout, 0.0005
+            until, pause_s = monotonic() + timeout, 0.0001
             while (status := self.poll()) is None:
                 if monotonic() >= until:
                     raise subprocess.TimeoutExpired(self.args, timeout)

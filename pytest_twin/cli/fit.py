@@ -12,8 +12,8 @@ import click
 from pytest_twin.cli._options import FiniteRange, window_option, write_or_print
 from pytest_twin.cli.validate import FidelityUnknown, gates_of
 from pytest_twin.loads.registry import kinds
-from pytest_twin.loads.schedule.documents import format_schedule
 from pytest_twin.loads.schedule.parser import parse_schedule
+from pytest_twin.loads.schedule.schedule_text import format_schedule
 from pytest_twin.loads.schedule.target import target_of
 from pytest_twin.loads.schedule.window import parse_window
 from pytest_twin.model.csv_text import visible

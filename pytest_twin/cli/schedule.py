@@ -9,10 +9,10 @@ import click
 
 from pytest_twin.cli._options import Duration, FiniteRange, write_or_print
 from pytest_twin.loads.registry import kinds
-from pytest_twin.loads.schedule.documents import format_schedule
 from pytest_twin.loads.schedule.generator import GeneratorOptions, generate
 from pytest_twin.loads.schedule.parser import parse_schedule
 from pytest_twin.loads.schedule.schedule import MOST_EVENTS, ScheduleError
+from pytest_twin.loads.schedule.schedule_text import format_schedule
 from pytest_twin.loads.schedule.schema import json_schema as schema_of
 from pytest_twin.loads.spec import LoadError
 from pytest_twin.model.machine_formats.parser import parse_text

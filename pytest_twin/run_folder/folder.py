@@ -11,7 +11,6 @@ from pytest_twin._system.clock import monotonic
 from pytest_twin._system.locks import FileLock, LockedError, PresenceLock, is_anybody_present, remove_lock_files
 from pytest_twin._system.private_files import PrivateDirectory, why_untrusted, write_atomic
 from pytest_twin._system.stdlib import json, os, time
-from pytest_twin.loads.schedule import TEST, documents
 from pytest_twin.model.csv_text import records
 from pytest_twin.model.version import __version__
 from pytest_twin.run_folder.csv_rows import read_rows
@@ -168,7 +167,9 @@ class RunFolder:
         try:
             if not (self / name).is_file():  # reading from a pipe would wait for ever
                 return None
-            found = documents.parse_json((self / name).read_text(encoding="utf-8"))
+            from pytest_twin.model.documents import parse_json  # a new folder has none
+
+            found = parse_json((self / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return found if isinstance(found, dict) else None
@@ -370,6 +371,8 @@ class RunFolder:
     @property
     def scheduled(self) -> set[str]:
         """The ids of the events in the schedule that the session played."""
+        from pytest_twin.loads.schedule import TEST
+
         schedule = self.document(SCHEDULE) or {}
         events = schedule.get("events") if schedule.get("anchor") != TEST else None
         return {str(each.get("id")) for each in events if isinstance(each, dict)} if isinstance(events, list) else set()

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_twin.model.safe_names import DEVICES
-
 if TYPE_CHECKING:
     from pytest_twin.model.measure import ChangeLimit
     from pytest_twin.settings.requests import RepeatRequest, ReportRequest
@@ -207,6 +205,8 @@ def parse_window(raw: object) -> dict[str, Any]:
 
 def parse_baseline_name(raw: object) -> str:
     """Parse the name of a baseline, which is a safe name of a folder on every system."""
+    from pytest_twin.model.safe_names import DEVICES
+
     text = str(raw)
     if not re.fullmatch(_BASELINE_NAME, text, re.ASCII) or text.partition(".")[0].upper() in DEVICES or text == LAST:
         raise ValueError(f"is not a baseline name; use up to 64 of A-Z a-z 0-9 . _ -, but not {LAST}")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pytest_twin.loads.modifiers import GUARDS, MODIFIERS
 from pytest_twin.loads.parser import parse_load
-from pytest_twin.loads.schedule import SESSION, documents, legacy
+from pytest_twin.loads.schedule import SESSION, legacy
 from pytest_twin.loads.schedule.replay import Replay, replay_of
 from pytest_twin.loads.schedule.schedule import (
     MOST_EVENTS,
@@ -26,6 +26,7 @@ from pytest_twin.loads.schedule.schema import EVENT_FIELDS, REPLAY_FIELDS, SCHED
 from pytest_twin.loads.schedule.window import TOO_MANY, Window, cut_recording
 from pytest_twin.loads.spec import Kinds, Load, LoadError
 from pytest_twin.loads.stress_ng import ENGINE
+from pytest_twin.model import documents
 from pytest_twin.model.csv_text import visible
 from pytest_twin.model.demand_change import DemandChange
 from pytest_twin.model.error_text import MOST_KNOWN, suggestion, unknown

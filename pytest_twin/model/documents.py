@@ -1,14 +1,13 @@
-"""Parse JSON and TOML from untrusted files, in time linear in their length, with errors of one line; format JSON."""
+"""Parse JSON and TOML from untrusted files, in time linear in their length, with errors of one line."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from pytest_twin._system.stdlib import json as _json
+from pytest_twin._system.stdlib import json
 from pytest_twin.model.error_text import truncated
 
 MAX_DIGITS = 400  # of an integer
@@ -27,7 +26,7 @@ def parse_json(text: str) -> object:
         ValueError: It is not valid; the message has the place or the value.
     """
     try:
-        document = _json.loads(
+        document = json.loads(
             text,
             object_pairs_hook=_unique_keys,
             parse_constant=_refuse_constant,
@@ -35,10 +34,10 @@ def parse_json(text: str) -> object:
             parse_float=_parse_float,
         )
         if "\\u" in text and re.search(_SURROGATE, text):
-            _json.dumps(document, ensure_ascii=False).encode()
+            json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("is nested too deeply") from None
-    except _json.JSONDecodeError as error:
+    except json.JSONDecodeError as error:
         problem = re.sub(_AT_END, "", error.msg).replace("Expecting value", "expecting a value")
         place = f"line {error.lineno}, column {error.colno}"
         raise ValueError(f"is not JSON: {place}: {problem[:1].lower()}{problem[1:]}") from None
@@ -55,7 +54,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     Raises:
         ValueError: It is not valid; the message has the place.
     """
-    import tomllib  # each run folder imports this module, and reads JSON only
+    import tomllib  # each run folder is read by this module, and has JSON only
 
     if found := re.search(_LONG_KEY, text):  # tomllib takes quadratic time for them
         line = text.count("\n", 0, found.start()) + 1
@@ -75,18 +74,6 @@ def _place_first(message: str) -> str:
     found = re.fullmatch(_TOML_PLACE, message)
     problem, place = found.groups() if found else (message, "")
     return f"{place}{': ' if place else ''}{problem[:1].lower()}{problem[1:]}"
-
-
-def format_schedule(document: Mapping[str, object]) -> str:
-    """Format the document of a schedule as JSON with one event a line, for readers and for diffs."""
-    lines = []
-    for key, value in document.items():
-        if isinstance(value, list):
-            inner = ",\n".join(f"  {_json.dumps(event, ensure_ascii=False)}" for event in value)
-            lines.append(f' "{key}": [\n{inner}\n ]')
-        else:
-            lines.append(f' "{key}": {_json.dumps(value, ensure_ascii=False)}')
-    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
