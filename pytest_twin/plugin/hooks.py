@@ -122,6 +122,13 @@ def pytest_configure(config: pytest.Config) -> None:
             from pytest_twin.plugin.xdist_controller_hooks import XdistControllerHooks
 
             config.pluginmanager.register(XdistControllerHooks(run))
+        if (settings.enabled or run.schedule is not None) and _opens_session(config):
+            run.launch_sampler()
+
+
+def _opens_session(config: pytest.Config) -> bool:
+    """Return whether a session with tests may follow: then the sampler starts while pytest prepares it."""
+    return not (config.option.collectonly or config.option.help or config.option.markers)
 
 
 def _writes_run(config: pytest.Config) -> bool:

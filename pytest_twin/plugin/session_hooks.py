@@ -31,12 +31,6 @@ class SessionHooks(HookObject):
         self._run = run
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Start the process of the sampler, where it is known already that it is needed, while pytest collects."""
-        if (self._run.settings.enabled or self._run.schedule is not None) and not session.config.option.collectonly:
-            self._run.launch_sampler()
-
-    @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Start the recording before the first test, unless no test runs, or only workers know their tests."""
         run = self._run
