@@ -144,13 +144,13 @@ class Recording:
         self._process, self._id_prefix = os.getpid(), f"{worker}-" if worker else ""
         self._owner = self._process
         self._problems: tuple[str, ...] = ()
+        self._usable: dict[str, float] = {}  # known once there may be a load
         self.no_child = "it has children, such as the sampler"
         self.overview: RunOverview | None = None
         self._numbers = count(1)
         self.keeps_events, self.place = True, f"{cell(worker)},{cell(host)}"
         self._new_events: deque[Event] = deque()
         self.process_counters = ProcessCounters(self._own_children)
-        self._usable = usable_amounts()
 
     def __enter__(self) -> Self:
         self.launch()
@@ -192,6 +192,7 @@ class Recording:
     def _new_supervisor(self) -> SupervisorClient:
         from pytest_twin.loads.supervisor_client import SupervisorClient
 
+        self._usable = self._usable or usable_amounts()  # before it holds a constraint
         return SupervisorClient(
             self._on_load_reply, self._gaps.on_pause_reply, samples=str(self.dataset), limit=self._limit,
             # the controller of pytest-xdist: its worker may outlive it for some seconds
