@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 
 TYPE_CHECKING = False  # the sampler starts without typing, which takes longer to import than all that it needs
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 Value = float | str | None
 
@@ -69,10 +70,19 @@ class CellFormatter:
         complete: The format string of a row without missing values.
     """
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], end: str = "") -> None:
+        """Create the formatter.
+
+        Args:
+            columns: The columns of the values.
+            end: What follows the last cell.
+        """
         self._formats = ["%s" if column.digits is None else f"%.{column.digits}f" for column in columns]
-        self.complete = ",".join(self._formats)
-        self._format, self._missing = "", -1
+        self.complete = ",".join(self._formats) + end
+        self._end = end
+        self._format = ""
+        self._missing = self._texts = picker(())
+        self._nothing: tuple[Value, ...] | None = None  # the missing values that the format is for
 
     def of(self, values: tuple[Value, ...]) -> list[str]:
         """Return the cells of these values, one for each column; a text must not contain a comma."""
@@ -80,13 +90,13 @@ class CellFormatter:
 
     def line(self, values: tuple[Value, ...]) -> str:
         """Return the cells of these values, one for each column, with commas between them; a text is taken as it is."""
-        if values.count(None) != self._missing:
-            self._fit(values)
-        try:
-            return self._format % values
-        except TypeError:  # as many are missing, but other ones
-            self._fit(values)
-            return self._format % values
+        if self._missing(values) == self._nothing and None not in self._texts(values):
+            try:
+                return self._format % values
+            except TypeError:  # a number is missing, or is a text
+                pass
+        self._fit(values)
+        return self._format % values
 
     def _fit(self, values: tuple[Value, ...]) -> None:
         """Build the format string for values of which these are missing."""
@@ -95,5 +105,14 @@ class CellFormatter:
             for form, value in zip(self._formats, values, strict=True)
         ]
         is_text_for_number = any(own == "%s" != form for own, form in zip(formats, self._formats, strict=True))
-        self._format = ",".join(formats)
-        self._missing = -1 if is_text_for_number else values.count(None)  # fit again: it may be a number the next time
+        self._format = ",".join(formats) + self._end
+        self._missing = picker([place for place, value in enumerate(values) if value is None])
+        self._texts = picker([place for place, own in enumerate(formats) if own == "%s"])
+        self._nothing = None if is_text_for_number else self._missing(values)  # fit again: it may be a number next time
+
+
+def picker(places: Sequence[int]) -> Callable[[Sequence[Value]], tuple[Value, ...]]:
+    """Return a function that returns the values at these places of a row."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda values: tuple([values[place] for place in places])

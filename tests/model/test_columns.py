@@ -45,6 +45,15 @@ def test_a_missing_value_is_an_empty_cell_and_never_a_zero():
     assert CellFormatter(columns).of((None, 0.0, None)) == ["", "0.00", ""]
 
 
+def test_a_text_that_is_missing_later_is_an_empty_cell_too():
+    cells = CellFormatter([TIMESTAMP, column("x")])
+    assert [cells.of(row) for row in [("now", None), (None, None), ("now", 1)]] == [
+        ["now", ""],
+        ["", ""],
+        ["now", "1.00"],
+    ]
+
+
 @given(st.lists(st.tuples(*[st.none() | st.integers(0, 2) | st.floats(0, 2) | st.sampled_from(["", "a"])] * 2)))
 @settings(max_examples=50, deadline=None)
 def test_cells_do_not_depend_on_those_before_them(rows):
