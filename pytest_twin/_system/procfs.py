@@ -62,22 +62,26 @@ class ProcFile:
 
     def read(self) -> bytes:
         """Return the present text, in as many reads as the kernel needs."""
-        if self._fd < 0:
+        fd = self._fd
+        if fd < 0:
             return b""
         try:
-            text = part = pread(self._fd, AT_ONCE, 0)
-            while len(part) >= WHOLE_BELOW:
-                text += (part := pread(self._fd, AT_ONCE, len(text)))
+            text = pread(fd, AT_ONCE, 0)
+            if len(text) >= WHOLE_BELOW:
+                part = text
+                while len(part) >= WHOLE_BELOW:
+                    text += (part := pread(fd, AT_ONCE, len(text)))
         except OSError:
             return b""
         return text
 
     def start(self) -> bytes:
         """Return the first 448 bytes of the present text, which is all of a short file."""
-        if self._fd < 0:
+        fd = self._fd
+        if fd < 0:
             return b""
         try:
-            return pread(self._fd, SHORT, 0)
+            return pread(fd, SHORT, 0)
         except OSError:
             return b""
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     Counter = float | None
 
 OFTEN_S, SELDOM_S = counter_window.OFTEN_S, counter_window.SELDOM_S
+RARELY_S = 1.9  # for what says little about a moment, such as the size of a disk
 ONLY_ONCE = float("inf")  # the interval of a probe that has no values on this machine
 
 
@@ -27,10 +28,10 @@ class CounterDelta:
         self._before, self._at = values, at
         if not before or seconds <= 0:
             return [None] * len(values)
-        return [
-            None if now is None or then is None or now < then else now - then
-            for now, then in zip(values, before)  # noqa: B905 - called for every row
-        ]
+        grown: list[Counter] = []
+        for now, then in zip(values, before):  # noqa: B905 - called for every row
+            grown.append(None if now is None or then is None or now < then else now - then)
+        return grown
 
     def shares(self, values: Sequence[Counter], at: float, capacity: float = 1.0) -> list[Counter]:
         """Return the growth of counters of time as per cent of the maximum.
@@ -44,11 +45,13 @@ class CounterDelta:
         self._before, self._at = values, at
         if not before or whole <= 0:
             return [None] * len(values)
-        return [
-            None
-            if now is None or then is None or now < then
-            else 100.0
-            if now - then > whole
-            else 100 * (now - then) / whole
-            for now, then in zip(values, before)  # noqa: B905 - called for every row
-        ]
+        scale = 100 / whole
+        shares: list[Counter] = []
+        for now, then in zip(values, before):  # noqa: B905 - called for every row
+            if now is None or then is None or now < then:
+                shares.append(None)
+            elif (share := (now - then) * scale) < 100.0:
+                shares.append(share)
+            else:
+                shares.append(100.0)
+        return shares

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import floor
 
-from pytest_twin.model.columns import CellFormatter, order
+from pytest_twin.model.columns import CellFormatter, order, picker
 from pytest_twin.telemetry.probes import module_columns
 
 TYPE_CHECKING = False
@@ -51,6 +51,13 @@ class AmountRounding:
     def __init__(self, place: int, digits: int | None) -> None:
         self.place, self.scale, self.rest = place, 10.0 ** (digits or 0), 0.0
 
+    def round_in(self, values: list[Value]) -> None:
+        """Round the amount in a row."""
+        amount = values[self.place]
+        if amount and not isinstance(amount, str):  # not round(), which prints and parses the number
+            values[self.place] = written = floor((amount + self.rest) * self.scale + 0.5) / self.scale
+            self.rest = amount + self.rest - written
+
 
 class ProbeSlot:
     """A probe, and the place of its values.
@@ -63,7 +70,7 @@ class ProbeSlot:
     """
 
     __slots__ = (
-        "amounts", "columns", "every_s", "missing", "name", "place", "read", "read_last", "shares", "warning", "width",
+        "amounts", "columns", "every_s", "missing", "name", "place", "read", "read_last", "shares", "warning",
     )  # fmt: skip
 
     def __init__(self, module: Any, context: ProbeContext, first: int, is_external: bool) -> None:
@@ -79,8 +86,8 @@ class ProbeSlot:
             self.read, self.read_last = _cleaned(self.read, columns), _cleaned(self.read_last, columns)
         self.warning: str = getattr(probe, "warning", "")
         self.every_s: float = getattr(probe, "every_s", 0.0)
-        self.columns, self.width = columns, len(columns)
-        self.place = slice(first, first + self.width)
+        self.columns = columns
+        self.place = slice(first, first + len(columns))
         places = [*enumerate(columns, first)]
         self.amounts = [AmountRounding(at, column.digits) for at, column in places if column.is_amount]
         self.shares = [at for at, column in places if column.window_s and not column.is_amount]
@@ -88,15 +95,25 @@ class ProbeSlot:
 
 
 class ProbeGroup:
-    """Probes that are read at the same interval."""
+    """Probes that are read at the same interval.
 
-    __slots__ = ("amounts", "due", "every_s", "is_new", "slots")
+    Attributes:
+        due: When they are to be read again.
+        places: The places of their amounts.
+        is_new: Whether the row has amounts that were read for it.
+        quiet: Their amounts when nothing was counted: a zero for each, or None.
+    """
+
+    __slots__ = ("amounts", "due", "every_s", "is_new", "pick", "places", "quiet", "slots")
 
     def __init__(self, every_s: float, slots: list[ProbeSlot]) -> None:
         self.every_s, self.slots = every_s, slots
         self.due = float("-inf")
-        self.amounts = [amount.place for slot in slots for amount in slot.amounts] if every_s else []
-        self.is_new = False  # whether their last values, with amounts, are in the row
+        self.amounts = [amount for slot in slots for amount in slot.amounts]
+        self.places = [amount.place for amount in self.amounts]
+        self.pick = picker(self.places)
+        self.quiet: tuple[Value, ...] = ()
+        self.is_new = False
 
 
 class ProbeRunner:
@@ -107,79 +124,85 @@ class ProbeRunner:
         warnings: How probes failed, a line each.
     """
 
-    def __init__(self, modules: Sequence[Any], context: ProbeContext, external: Container[str] = ()) -> None:
+    def __init__(
+        self, modules: Sequence[Any], context: ProbeContext, external: Container[str] = (), end: str = ""
+    ) -> None:
         """Create the probes.
 
         Args:
             modules: The modules of the probes.
             context: The context for the probes.
             external: Names of modules of other packages, the values of which are checked before they get into a row.
+            end: What follows the last cell of a line.
         """
         slots: list[ProbeSlot] = []
         columns: list[Column] = []
         for module in modules:
             slots.append(ProbeSlot(module, context, len(columns), module.__name__ in external))
             columns += slots[-1].columns
-        self.warnings = [each.warning for each in slots if each.warning and each.width]
+        self.warnings = [each.warning for each in slots if each.warning and each.columns]
         self._groups = [
-            ProbeGroup(every, [each for each in slots if each.every_s == every and each.width])
-            for every in sorted({each.every_s for each in slots})
+            ProbeGroup(every, [each for each in slots if each.every_s == every and each.columns])
+            for every in sorted({each.every_s for each in slots if each.columns})
         ]
         self._values: list[Value] = [None] * len(columns)
-        self._order = order(columns)  # in the row, columns of a probe may be apart
-        self.columns = tuple(columns[at] for at in self._order)
-        self._formatter = CellFormatter(self.columns)
+        places = order(columns)  # in the row, columns of a probe may be apart
+        self.columns = tuple(columns[at] for at in places)
+        self._in_order = picker(places)
+        self._formatter = CellFormatter(self.columns, end)
 
     def read(self, at: float) -> list[Value]:
         """Return one value for each of `columns`."""
         self._update(at)
-        return [None if self._values[at] == "" else self._values[at] for at in self._order]
+        return [None if value == "" else value for value in self._in_order(self._values)]
 
-    def line(self, at: float, is_last: bool = False) -> str:
-        """Return the row without the end of the line; for the last row all probes are read."""
-        self._update(at, is_last)
-        return self._formatter.line(tuple(map(self._values.__getitem__, self._order)))
+    def line(self, at: float) -> str:
+        """Return the row."""
+        self._update(at)
+        return self._formatter.line(self._in_order(self._values))
 
-    def _update(self, at: float, is_last: bool = False) -> None:
+    def last_line(self, at: float) -> str:
+        """Return the last row, for which all probes are read."""
+        for group in self._groups:
+            values = [*self._values]
+            self._read(group, at, is_last=True)
+            if at < group.due:
+                self._keep_shares(group, values)
+        return self._formatter.line(self._in_order(self._values))
+
+    def _update(self, at: float) -> None:
         """Read the probes that are due; the amounts of the others are in an earlier row already."""
         for group in self._groups:
             if at >= group.due:
                 group.due = at + group.every_s
                 group.is_new = True
-                self._read_slots(group.slots, at, is_last)
-            elif is_last:
-                self._read_early(group.slots, at)
+                self._read(group, at)
             elif group.is_new:
                 group.is_new = False
-                for place in group.amounts:
+                for place in group.places:
                     if self._values[place] is not None:
                         self._values[place] = 0.0
 
-    def _read_early(self, slots: Sequence[ProbeSlot], at: float) -> None:
-        """Read these probes for the last row, without their shares: over a short time they are not reliable."""
-        values = self._values
-        shares = [(place, values[place]) for slot in slots for place in slot.shares if values[place] is not None]
-        self._read_slots(slots, at, is_last=True)
-        for place, share in shares:
-            values[place] = share
-
-    def _read_slots(self, slots: Sequence[ProbeSlot], at: float, is_last: bool) -> None:
+    def _read(self, group: ProbeGroup, at: float, is_last: bool = False) -> None:
         """Read these probes; the cells of one that fails are empty, and each kind of failure is a warning once."""
         values = self._values
-        for slot in slots:
+        for slot in group.slots:
             try:
-                found = slot.read_last(at) if is_last else slot.read(at)
-                if len(found) != slot.width:
-                    raise ValueError(f"returned {len(found)} values for {slot.width} columns")  # noqa: TRY301
-                values[slot.place] = found
-                for each in slot.amounts:
-                    amount = values[each.place]
-                    if amount and not isinstance(amount, str):  # not round(), which prints and parses the number
-                        values[each.place] = written = floor((amount + each.rest) * each.scale + 0.5) / each.scale
-                        each.rest = amount + each.rest - written
+                values[slot.place] = slot.read_last(at) if is_last else slot.read(at)
             except Exception as error:  # noqa: BLE001 - an error of a probe costs its own cells, not the row
                 values[slot.place] = slot.missing
                 self._warn(f"{slot.name}: {type(error).__name__}: {error}")
+        if group.amounts and (amounts := group.pick(values)) != group.quiet:
+            for amount in group.amounts:
+                amount.round_in(values)
+            if not any(amounts):
+                group.quiet = amounts
+
+    def _keep_shares(self, group: ProbeGroup, before: Sequence[Value]) -> None:
+        """Put back the shares of these probes: over the short time before the last row they are not reliable."""
+        for place in (place for slot in group.slots for place in slot.shares):
+            if before[place] is not None:
+                self._values[place] = before[place]
 
     def _warn(self, text: str) -> None:
         if text not in self.warnings and len(self.warnings) < MAX_WARNINGS:
@@ -187,12 +210,12 @@ class ProbeRunner:
 
 
 def _cleaned(read: Callable[[float], Sequence[Value]], columns: Sequence[Column]) -> Callable[[float], list[Value]]:
-    """Return a function that reads a probe of another package and cleans its values."""
+    """Return a function that reads a probe of another package, and checks and cleans its values."""
 
     def read_cleaned(at: float) -> list[Value]:
         values = read(at)
         if len(values) != len(columns):
-            return [*values]  # which is reported
+            raise ValueError(f"returned {len(values)} values for {len(columns)} columns")
         return [_clean(value, column) for value, column in zip(values, columns, strict=True)]
 
     return read_cleaned

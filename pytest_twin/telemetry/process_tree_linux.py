@@ -15,12 +15,14 @@ if TYPE_CHECKING:
         """One process, kept from row to row.
 
         Attributes:
+            row: Number of the row for which it was read last.
             supervises: Whether it is the supervisor or a stressor.
             now: CPU seconds, with those of children that ended; resident bytes; number of threads.
             details: Number of descriptors; bytes read from and written to disks, with those of children that ended;
                 as of the last detailed reading. Unknown figures are None.
         """
 
+        row: int
         supervises: bool
         now: tuple[float, int, int | None]
         details: tuple[float | None, float | None, float | None]
@@ -57,41 +59,57 @@ class ProcessSource:
         """
         self._make = make
         self._known: dict[int, TreeProcess] = {}
-        self._seen: dict[int, TreeProcess] = {}
+        self._row = self._count = 0  # the number of the row, and of the processes that were read for it
         self._detailed = True
 
     def refresh(self, detailed: bool = True) -> None:
         """Begin a new row, with or without details, and forget processes that were not read for the last one."""
-        if self._known:
-            for gone in self._known.values():
-                gone.close()
-        self._known, self._seen = self._seen, {}
+        if self._count != len(self._known):
+            for pid, gone in [*self._known.items()]:
+                if gone.row != self._row:
+                    self._known.pop(pid).close()
+        self._row += 1
+        self._count = 0
         self._detailed = detailed
 
     def read(self, pid: int) -> TreeProcess | None:
         """Read a process, once for a row; None if it is gone."""
-        if pid in self._seen:  # such as a supervisor, which the walk over the tests has found before
-            return self._seen[pid]
-        process = self._known.pop(pid, None)
-        if process is not None and not process.read(self._detailed):
-            process.close()  # it is gone, and its id may be in use again
-            process = None
-        if process is None:
-            process = self._make(pid)
-            if not process.read(True):
-                process.close()
-                return None
-        self._seen[pid] = process
-        return process
-
-    def children(self, process: TreeProcess, pid: int) -> list[int]:  # noqa: ARG002
-        """Return the ids of the children of a process that was read."""
-        return process.children()
+        process = self._known.get(pid)
+        if process is not None:
+            if process.row == self._row:  # such as a supervisor, which the walk over the tests has found before
+                return process
+            if process.read(self._detailed):
+                process.row = self._row
+                self._count += 1
+                return process
+            self._known.pop(pid).close()  # it is gone, and its id may be in use again
+        new: TreeProcess = self._make(pid)
+        if not new.read(True):
+            new.close()
+            return None
+        self._known[pid] = new
+        new.row = self._row
+        self._count += 1
+        return new
 
     def close(self) -> None:
         """Close all files."""
         self.refresh()
         self.refresh()
+
+
+class ChildrenFile(ProcFile):
+    """The file with the children of a thread.
+
+    Attributes:
+        text: Its text as of the last row.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.text = b""
 
 
 class LinuxProcess:
@@ -105,13 +123,14 @@ class LinuxProcess:
         self._stat, self._io = ProcFile(f"{self._folder}/stat"), ProcFile(f"{self._folder}/io")
         self._descriptors = ProcFile(f"{self._folder}/fd")
         self._clock = ~pid << 3 | 2
-        self._children: dict[str, ProcFile] = {}  # of each thread
-        self._last_thread_first: list[ProcFile] = []
-        self._found: tuple[bytes, list[int]] = b"", []  # the text of these files, and the children in it
+        self._children: dict[str, ChildrenFile] = {}  # of each thread
+        self._last_thread_first: list[ChildrenFile] = []
+        self._found: list[int] = []  # the children
         self._text = b""  # of the file stat, and what is in it
         self._state = b""
         self._own_s = self._ended_s = 0.0  # CPU time, in ticks, of the process and of children that ended
         self._resident = self._threads = 0
+        self.row = 0
         self.supervises = False
         self.now = (0.0, 0, 0)
         self.details: tuple[float | None, float | None, float | None] = NO_DETAILS
@@ -123,10 +142,11 @@ class LinuxProcess:
         if sys.platform == "win32" or not text or (text != self._text and not self._parse(text)):
             return False
         try:
-            own_s = time.clock_gettime_ns(self._clock) / 1e9
+            self.now = (
+                time.clock_gettime_ns(self._clock) / 1e9 + self._ended_s, self._resident, self._threads
+            )  # fmt: skip
         except OSError:  # a zombie has no clock any more
-            own_s = self._own_s
-        self.now = own_s + self._ended_s, self._resident, self._threads
+            self.now = self._own_s + self._ended_s, self._resident, self._threads
         return not detailed or self._read_details()
 
     def _parse(self, text: bytes) -> bool:
@@ -147,18 +167,24 @@ class LinuxProcess:
         The threads are read from the last to the first: when a thread ends meanwhile, the kernel gives its children to
         the first one (`find_new_reaper` in kernel/exit.c), so they are found there.
         """
-        if self.now[2] != len(self._children):
+        if self._threads != len(self._children):
             self._update_threads()
-        text = b""
+        is_new = False
         try:
             for kept in self._last_thread_first:
-                text += kept.read_or_raise()
+                text = kept.read_or_raise()
+                if text != kept.text:
+                    kept.text = text
+                    is_new = True
         except OSError:  # a thread has ended, and another one may have started
             self._update_threads()
-            text = b"".join([kept.read() for kept in self._last_thread_first])
-        if text != self._found[0]:
-            self._found = text, list(dict.fromkeys(map(int, text.split())))
-        return self._found[1]
+            for kept in self._last_thread_first:
+                kept.text = kept.read()
+            is_new = True
+        if is_new:
+            found = b"".join([kept.text for kept in self._last_thread_first])
+            self._found = list(dict.fromkeys(map(int, found.split())))
+        return self._found
 
     def close(self) -> None:
         """Close its files."""
@@ -186,7 +212,7 @@ class LinuxProcess:
             self._children.pop(gone).close()
         for thread in threads:
             if thread not in self._children:
-                self._children[thread] = ProcFile(f"{self._folder}/task/{thread}/children")
+                self._children[thread] = ChildrenFile(f"{self._folder}/task/{thread}/children")
                 self._require_open(self._children[thread])
         self._last_thread_first = [*reversed(self._children.values())]
 
@@ -215,26 +241,34 @@ class LinuxTree(ProcessSource):
         super().__init__(lambda pid: LinuxProcess(pid, proc))
 
 
-class LinuxTreeByParent(LinuxTree):
+class LinuxTreeByParent(ProcessSource):
     """For kernels without files of children: the parents of all processes are read."""
 
     def __init__(self, proc: str = PROC) -> None:
-        super().__init__(proc)
+        super().__init__(lambda pid: ChildOfParent(pid, proc, self._below))
         self._proc = proc
         self._below: dict[int, list[int]] = {}
 
     def refresh(self, detailed: bool = True) -> None:
         """Begin a new row and read the parents of all processes."""
         super().refresh(detailed)
-        self._below = {}
+        self._below.clear()
         for name in filter(str.isdecimal, os.listdir(self._proc)):
             after = read_bytes(f"{self._proc}/{name}/stat").rpartition(b")")[2].split(None, 2)
             if len(after) > 1:
                 self._below.setdefault(int(after[1]), []).append(int(name))
 
-    def children(self, process: TreeProcess, pid: int) -> list[int]:  # noqa: ARG002
+
+class ChildOfParent(LinuxProcess):
+    """One process, the children of which were found by their parents."""
+
+    def __init__(self, pid: int, proc: str, below: dict[int, list[int]]) -> None:
+        super().__init__(pid, proc)
+        self._pid, self._below = pid, below
+
+    def children(self) -> list[int]:
         """Return the ids of its children."""
-        return self._below.get(pid, [])
+        return self._below.get(self._pid, [])
 
 
 def parse_io(text: bytes) -> tuple[int | None, int | None]:

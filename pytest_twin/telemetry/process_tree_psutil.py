@@ -27,6 +27,7 @@ class PortableProcess:
         self._psutil = psutil
         self._pid = pid
         self._process: Any = None
+        self.row = 0
         self.supervises = False
         self.now: tuple[float, int, int | None] = (0.0, 0, 0)
         self.details: tuple[float | None, float | None, float | None] = NO_DETAILS

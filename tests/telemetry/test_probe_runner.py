@@ -46,7 +46,11 @@ def test_what_is_not_there_is_asked_for_once():
 @pytest.mark.parametrize("every_s", [None, 1.0])
 def test_a_probe_that_fails_is_asked_again_and_has_no_values_in_between(every_s):
     answers = iter([(1, 2), (3,), (5, 6)])
-    asked = values(module(lambda _: next(answers), every_s=every_s), module(lambda at: (at, at)))
+    asked = values(
+        module(lambda _: next(answers), every_s=every_s),
+        module(lambda at: (at, at), name="other"),
+        foreign=("package.made_up",),
+    )
     assert [asked.read(at)[:2] for at in (0.0, 1.0, 2.0)] == [[1, 2], [None, None], [5, 6]]
     assert asked.warnings == ["made_up: ValueError: returned 1 values for 2 columns"]
 
@@ -110,7 +114,7 @@ def test_the_last_row_asks_every_probe_so_that_amounts_add_up():
     asked = values(Counted(every_s=1.0), Counted(every_s=0.3), Counted(every_s=0.0))
     asked.line(0.0)
     rows = [asked.line(at / 10).split(",") for at in range(1, 15)]
-    rows.append(asked.line(1.45, is_last=True).split(","))
+    rows.append(asked.last_line(1.45).split(","))
     for amounts in list(zip(*rows, strict=True))[1::2]:
         assert sum(map(float, amounts)) == pytest.approx(1.45)
 
@@ -119,13 +123,13 @@ def test_a_share_of_too_short_a_time_is_left_as_it_was_in_the_last_row():
     asked = values(Counted(every_s=1.0))
     for at in (0.0, 1.0, 1.2):
         asked.read(at)
-    assert asked.line(1.3, is_last=True) == "1.00,0.300"
+    assert asked.last_line(1.3) == "1.00,0.300"
 
 
 def test_a_last_row_of_its_own_is_asked_for_where_a_probe_has_one():
     probe = Counted(every_s=0.0)
     probe.read_last = lambda at: (at, 42)
-    assert values(probe).line(1.0, is_last=True) == "1.00,42.000"
+    assert values(probe).last_line(1.0) == "1.00,42.000"
 
 
 def test_what_rounding_takes_away_is_told_with_the_next_amount():

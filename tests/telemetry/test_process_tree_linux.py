@@ -185,5 +185,5 @@ def test_without_files_of_children_every_process_is_asked_for_its_parent(write, 
     write("self/stat", stat(parent=7))
     source = LinuxTreeByParent(kernel)
     source.refresh()
-    assert [sorted(source.children(source.read(pid), pid)) for pid in (7, 8, 9)] == [[8, 10], [9], []]
+    assert [sorted(source.read(pid).children()) for pid in (7, 8, 9)] == [[8, 10], [9], []]
     source.close()

@@ -65,7 +65,7 @@ def test_a_row_takes_no_more_calls_and_files_than_it_did(work, rows):
 
 
 def test_the_check_for_a_suspended_machine_opens_no_file(monkeypatch):
-    check = interruption_check()
+    check = interruption_check(1.0)
     monkeypatch.setattr("os.open", lambda path, *_: pytest.fail(f"{path} was opened"))
     now = time.monotonic()
     for second in (0.0, 2.0, 4.0):

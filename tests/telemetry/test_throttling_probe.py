@@ -58,6 +58,17 @@ def test_it_is_the_share_of_the_time_since_the_last_row(probe, constraint):
     assert probe.read(2.5) == (pytest.approx(20.0),)
 
 
+def test_the_first_constraint_is_looked_for_twice_a_second_and_nothing_of_it_is_lost(tmp_path, write):
+    folder = tmp_path / "held"
+    probe = throttling.probe(ProbeContext(1, constraints_dir=str(folder)))
+    assert [probe.read(at) for at in (1.0, 1.1)] == [(None,)] * 2
+    write("cpu.stat", "throttled_usec 250000\n")
+    write("held/7-1", f"0.0 {tmp_path}/cpu.stat")
+    assert [probe.read(at) for at in (1.2, 1.5)] == [(None,), (pytest.approx(50.0),)]
+    write("cpu.stat", "throttled_usec 300000\n")
+    assert probe.read(1.6) == (pytest.approx(50.0),)
+
+
 def test_what_the_file_had_before_the_constraint_does_not_count(probe, constraint):
     probe.read(1.0)
     constraint("7-1", 750_000, began_s=0.5)

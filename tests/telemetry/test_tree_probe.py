@@ -32,11 +32,9 @@ class Family:
             return None
         details = (5, *self.io.get(pid, (0, 0))) if self.detailed else ()
         supervises = pid in {SUPERVISOR, STRESSOR}
-        return SimpleNamespace(supervises=supervises, now=(self.cpu_s[pid], 2 * MIB, 3), details=details)
-
-    def children(self, _process: SimpleNamespace, pid: int) -> list[int]:
-        """Its children that there are."""
-        return [child for child in FAMILY.get(pid, []) if child in self.cpu_s]
+        children = [child for child in FAMILY.get(pid, []) if child in self.cpu_s]
+        now = self.cpu_s[pid], 2 * MIB, 3
+        return SimpleNamespace(supervises=supervises, now=now, details=details, children=lambda: children)
 
 
 Io = dict[int, tuple[int | None, int | None]]

@@ -32,14 +32,15 @@ def _read(path: str) -> bytes:
 class FreezeDetector:
     """Tells a frozen process from one that waited for a CPU, by how late it wakes up."""
 
-    def __init__(self, waited: Callable[[], float] = waited_for_cpu) -> None:
+    def __init__(self, waited: Callable[[], float] = waited_for_cpu, refresh_s: float = REFRESH_S) -> None:
         """Start to observe this process.
 
         Args:
             waited: Returns the seconds in which this process has waited for a CPU so far.
+            refresh_s: How long such a number is used; what it waits for meanwhile hides as much of a freeze.
         """
-        self._waited = waited
-        self._before, self._refresh_at = waited(), time.monotonic() + REFRESH_S
+        self._waited, self._refresh_s = waited, refresh_s
+        self._before, self._refresh_at = waited(), time.monotonic() + refresh_s
 
     def lost(self, due: float, at: float) -> float:
         """Return the seconds for which this process was frozen until it woke up; 0 if it was late as usual.
@@ -53,5 +54,5 @@ class FreezeDetector:
             return 0.0
         waited = self._waited()
         lost = late - (waited - self._before)
-        self._before, self._refresh_at = waited, at + REFRESH_S
+        self._before, self._refresh_at = waited, at + self._refresh_s
         return lost if lost >= SHORTEST_S else 0.0

@@ -173,6 +173,7 @@ class CgroupFigure:
         self._path: str | None = None
         self._file = ProcFile("")
         self._read = self._file.read
+        self._text, self._value = b"", parse(b"")
 
     def find(self, folders: Iterable[str]) -> bool:
         """Find that group; return whether it is another one than before."""
@@ -188,7 +189,10 @@ class CgroupFigure:
 
     def read(self) -> Counter:
         """Return the current figure."""
-        return self._parse(self._read())
+        text = self._read()
+        if text != self._text:
+            self._text, self._value = text, self._parse(text)
+        return self._value
 
 
 def cpu_s(text: bytes) -> float | None:

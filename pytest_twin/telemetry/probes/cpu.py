@@ -58,10 +58,18 @@ class LinuxCpu:
         fields = self._stat.start().split(None, 9)
         if len(fields) < 9:
             return (None, self._logical, self._physical, None, None, None, None)
-        user, nice, system, idle, iowait, irq, softirq, steal = map(int, fields[1:9])
-        counters = (idle + iowait, user + nice, system + irq + softirq, iowait, steal)
-        unused, *parts = self._growth.shares(counters, at, TICKS * self._logical)
-        return None if unused is None else 100.0 - unused, self._logical, self._physical, *parts
+        _, user, nice, system, idle, iowait, irq, softirq, steal, *_ = fields
+        waiting = int(iowait)
+        counters = (
+            int(idle) + waiting,
+            int(user) + int(nice),
+            int(system) + int(irq) + int(softirq),
+            waiting,
+            int(steal),
+        )
+        unused, of_users, of_kernel, waited, stolen = self._growth.shares(counters, at, TICKS * self._logical)
+        total = None if unused is None else 100.0 - unused
+        return total, self._logical, self._physical, of_users, of_kernel, waited, stolen
 
 
 class PortableCpu:

@@ -10,13 +10,14 @@ import sys
 
 from pytest_twin._system.procfs import GIB, LINUX, MIB, ProcFile
 from pytest_twin.model.columns import Column
-from pytest_twin.telemetry.counters import OFTEN_S, SELDOM_S, CounterDelta
+from pytest_twin.telemetry.counters import OFTEN_S, RARELY_S, CounterDelta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_twin.model.columns import Value
+    from pytest_twin.telemetry.counters import Counter
     from pytest_twin.telemetry.probes import ProbeContext
 
 COLUMNS = (
@@ -24,7 +25,7 @@ COLUMNS = (
     Column(
         "disk_used_percent",
         "%",
-        "Used share of the space available to users on the root file system; read twice a second.",
+        "Used share of the space available to users on the root file system; read every two seconds.",
         1,
         legacy=9,
     ),
@@ -66,22 +67,33 @@ class LinuxDisk:
         self._root, self._space_due = root, float("-inf")
         self._space: tuple[float | None, float | None] = None, None
         self._growth = CounterDelta()
+        self._texts: list[bytes] = []
+        self._counters: tuple[Counter, Counter] = None, None
 
     def read(self, at: float) -> Sequence[Value]:
         """Return one value for each column."""
-        read = written = 0
-        known = False
-        for disk in self._disks:
-            fields = disk.start().split(None, 7)
-            if len(fields) > 6:
-                known = True
-                read += int(fields[2])
-                written += int(fields[6])
-        counters = (read * SECTOR / MIB, written * SECTOR / MIB) if known else (None, None)
+        texts = [disk.start() for disk in self._disks]
+        if texts != self._texts:
+            self._texts, self._counters = texts, _moved(texts)
         if at >= self._space_due:
-            self._space_due = at + SELDOM_S
+            self._space_due = at + RARELY_S
             self._space = _space(self._root)
-        return *self._space, *self._growth.amounts(counters, at)
+        total, used = self._space
+        read, written = self._growth.amounts(self._counters, at)
+        return total, used, read, written
+
+
+def _moved(texts: Sequence[bytes]) -> tuple[Counter, Counter]:
+    """Return MiB read and written, from the texts of all disks."""
+    read = written = 0
+    known = False
+    for text in texts:
+        fields = text.split(None, 7)
+        if len(fields) > 6:
+            known = True
+            read += int(fields[2])
+            written += int(fields[6])
+    return (read * SECTOR / MIB, written * SECTOR / MIB) if known else (None, None)
 
 
 class PortableDisk:

@@ -26,6 +26,7 @@ COLUMNS = (
     ),
 )
 KIB_OF_GIB = GIB // 1024
+LINES = 100  # bytes of more than the two lines of swap
 
 
 def probe(context: ProbeContext) -> LinuxMemory | PortableMemory:  # noqa: ARG001
@@ -40,13 +41,16 @@ class LinuxMemory:
 
     def __init__(self, proc: str = PROC) -> None:
         self._meminfo = ProcFile(f"{proc}/meminfo")
+        self._swap_at = 0  # where its lines begin, which is the same in most rows
 
     def read(self, at: float) -> Sequence[Value]:  # noqa: ARG002
         """Return one value for each column."""
         text = self._meminfo.read()
         fields = text.split(None, 8)
-        after = text[text.find(b"SwapTotal:") :].split(None, 5)
+        if text[self._swap_at : self._swap_at + 10] != b"SwapTotal:":
+            self._swap_at = max(0, text.find(b"SwapTotal:"))
         swap_used = None
+        after = text[self._swap_at : self._swap_at + LINES].split(None, 5)
         if len(after) > 4 and after[1] != b"0" and after[3] == b"SwapFree:":
             swap = int(after[1])
             swap_used = 100 * (swap - int(after[4])) / swap

@@ -47,12 +47,22 @@ class Pressure:
     def __init__(self, proc: str = PROC) -> None:
         self._cpu, self._memory, self._io = (ProcFile(f"{proc}/pressure/{name}") for name in ("cpu", "memory", "io"))
         self._growth = CounterDelta()
+        self._texts = b"", b"", b""
+        self._totals: tuple[int | None, ...] = (None,) * 5
 
     def read(self, at: float) -> Sequence[Value]:
         """Return one value for each column."""
-        cpu, _ = _totals(self._cpu.start())
-        totals = (cpu, *_totals(self._memory.start()), *_totals(self._io.start()))
-        return self._growth.shares(totals, at, MICROSECONDS)
+        texts = self._cpu.start(), self._memory.start(), self._io.start()
+        if texts != self._texts:
+            cpu, memory, io = texts
+            memory_before, io_before = self._texts[1:]
+            self._totals = (
+                _totals(cpu)[0],
+                *(self._totals[1:3] if memory == memory_before else _totals(memory)),
+                *(self._totals[3:] if io == io_before else _totals(io)),
+            )
+            self._texts = texts
+        return self._growth.shares(self._totals, at, MICROSECONDS)
 
 
 def _totals(text: bytes) -> tuple[int | None, int | None]:

@@ -10,7 +10,7 @@ import os
 
 from pytest_twin._system.procfs import LINUX, PROC
 from pytest_twin.model.columns import Column
-from pytest_twin.telemetry.counters import SELDOM_S
+from pytest_twin.telemetry.counters import RARELY_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_twin.model.columns import Value
     from pytest_twin.telemetry.probes import ProbeContext
 
-MEANING = "Number of processes on the host, or in the PID namespace of the run; read twice a second."
+MEANING = "Number of processes on the host, or in the PID namespace of the run; read every two seconds."
 COLUMNS = (Column("process_count", "", MEANING, 0, legacy=16),)
 FIRST_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO in include/linux/proc_ns.h
 
@@ -32,7 +32,7 @@ def probe(context: ProbeContext) -> LinuxProcessCount | PortableProcessCount:  #
 class LinuxProcessCount:
     """Reads the number of links with stat(2), or counts folders."""
 
-    every_s = SELDOM_S
+    every_s = RARELY_S
 
     def __init__(self, proc: str = PROC) -> None:
         self._proc = proc
@@ -62,7 +62,7 @@ class LinuxProcessCount:
 class PortableProcessCount:
     """Reads the same values with psutil."""
 
-    every_s = SELDOM_S
+    every_s = RARELY_S
 
     def __init__(self) -> None:
         import psutil

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pytest_twin.model.columns import Column
-from pytest_twin.telemetry.counters import ONLY_ONCE
+from pytest_twin.telemetry.counters import ONLY_ONCE, SELDOM_S
 from pytest_twin.telemetry.throttled_time import read_throttled_s
 
 TYPE_CHECKING = False
@@ -34,6 +34,9 @@ def probe(context: ProbeContext) -> ThrottlingProbe:
 class ThrottlingProbe:
     """Reads the throttled time of each constraint that is held.
 
+    As long as there has been none, it looks for the first one twice a second: its share then covers the time since the
+    last look.
+
     A file of `constraints_dir` is named by the constrained process and a number (``4711-1``). It has the throttled
     seconds at the start of the constraint, and the path of the file in which they grow.
     """
@@ -44,18 +47,23 @@ class ThrottlingProbe:
         self._files: dict[str, tuple[float, str]] = {}
         self._before: dict[str, float] = {}
         self._at: float | None = None
+        self._look_at = float("-inf")  # when to look for the folder; the first constraint of a run makes it
 
     def read(self, at: float) -> Sequence[Value]:
         """Return the value of the column."""
+        if at < self._look_at:
+            return NO_CONSTRAINT
         before, self._at = self._at, at
         names: list[str] = []
         try:
-            if os.access(self._dir, os.F_OK):  # cheaper than an exception in each row before a constraint
+            if os.access(self._dir, os.F_OK):  # cheaper than an exception
                 names = [name for name in os.listdir(self._dir) if name[0].isdecimal()]
+            else:
+                self._look_at = at + SELDOM_S
         except OSError:  # it has just been removed
             pass
         if not names and not self._before:
-            return (None,)
+            return NO_CONSTRAINT
         now = {name: seconds for name in names if (seconds := self._throttled_s(name)) is not None}
         earlier, self._before = self._before, now
         self._files = {name: found for name, found in self._files.items() if name in now}
@@ -74,6 +82,9 @@ class ThrottlingProbe:
         began_s, file_name = self._files[name]
         now_s = read_throttled_s(file_name)
         return None if now_s is None else now_s - began_s
+
+
+NO_CONSTRAINT: Sequence[Value] = (None,)
 
 
 def _mean_percent(throttled_s: Iterable[tuple[str, float]], interval_s: float) -> float:

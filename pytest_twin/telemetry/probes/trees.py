@@ -115,11 +115,9 @@ class TreesProbe:
         cpus = os.cpu_count() or 1
         self._tests, self._stress = TreeTotals(cpus) if context.has_tests else NoTreeTotals(), TreeTotals(cpus)
         self._supervisors: dict[int, list[float | None]] = {}  # CPU and I/O of the tree of each
-        self._reaped: Used = (
-            0.0,
-            0,
-            0,
-        )  # CPU and I/O of ended supervisors: in the counters of their parent, but of no test
+        # CPU and I/O of ended supervisors: in the counters of their parent, but of no test; and what to subtract there
+        self._reaped: Used = (0.0, 0.0, 0.0)
+        self._besides: Used = self._reaped
         self._due = self._walk_at = float("-inf")
         self._last: Sequence[Value] = ()  # the values of the last walk, without amounts
         self._pid = os.getpid()
@@ -134,11 +132,9 @@ class TreesProbe:
             self._roots[1:] = self._others()
         self._source.refresh(detailed)
         tests, supervisors = self._walk(self._roots)
-        stress = self._follow(supervisors) if supervisors or self._supervisors else []
-        cpu_s, read, written = self._reaped
-        values = (
-            *self._tests.row(tests, (-cpu_s, -read, -written), at, detailed),
-            *self._stress.row(stress, self._reaped, at, detailed),
+        stress = self._follow(supervisors) if supervisors or self._supervisors else NO_PROCESSES
+        values = self._tests.row(tests, self._besides, at, detailed) + self._stress.row(
+            stress, self._reaped, at, detailed
         )
         if (count := len(tests) + len(stress)) > ALWAYS_READ:
             self._walk_at = at + count / READ_PER_S
@@ -164,16 +160,14 @@ class TreesProbe:
         found: list[TreeProcess] = []
         supervisors: list[int] = []
         pending = [*roots]
-        while pending:
-            pid = pending.pop()
-            process = None if pid == self._pid else self._source.read(pid)
-            if process is None:
+        for pid in pending:  # which grows
+            if pid == self._pid or (process := self._source.read(pid)) is None:
                 continue
             if process.supervises and not within:
                 supervisors.append(pid)
             else:
                 found.append(process)
-                pending += self._source.children(process, pid)
+                pending += process.children()
         return found, supervisors
 
     def _follow(self, supervisors: Sequence[int]) -> list[TreeProcess]:
@@ -187,7 +181,7 @@ class TreesProbe:
         for pid, before in self._supervisors.items():
             if pid not in used:  # an unknown figure counts as 0, or the sums would stay unknown
                 cpu_s, read, written = (one + (other or 0) for one, other in zip(self._reaped, before, strict=True))
-                self._reaped = cpu_s, read, written
+                self._reaped, self._besides = (cpu_s, read, written), (-cpu_s, -read, -written)
         self._supervisors = used
         return found
 
@@ -204,7 +198,7 @@ class TreeTotals:
         self._is_empty = False  # in this row and the last one
         self._still: Sequence[float | None] = (0.0, 0.0)  # I/O of a row without details
 
-    def row(self, processes: Sequence[TreeProcess], besides: Used, at: float, detailed: bool) -> Sequence[Value]:
+    def row(self, processes: Sequence[TreeProcess], besides: Used, at: float, detailed: bool) -> tuple[Value, ...]:
         """Return the values of its columns.
 
         Args:
@@ -217,19 +211,20 @@ class TreeTotals:
             self._before = at, self._most
             return EMPTY
         self._is_empty = not processes and self._before is not None
-        cpu_s, resident, threads = (
-            processes[0].now if len(processes) == 1 else _totals([process.now for process in processes])
-        )
+        count = len(processes)
+        cpu_s, resident, threads = processes[0].now if count == 1 else _totals([process.now for process in processes])
         cpu_s += besides[0]
         # a reaped child's time is rounded to ticks, so that the sum may decrease by some milliseconds; it decreases by
         # more if a process leaves the tree, such as a daemon: then start again, with an empty cell
-        self._most = max(cpu_s, self._most) if cpu_s > self._most - ROUNDING_S else cpu_s
+        if cpu_s < self._most and cpu_s > self._most - ROUNDING_S:
+            cpu_s = self._most
         share, before = None, self._before
-        self._before = at, self._most
-        if before is not None and at > before[0] and self._most >= before[1]:
-            share = min(100.0, 100 * (self._most - before[1]) / ((at - before[0]) * self._cpus))
-        moved = self._read_details(processes, besides, at) if detailed else self._still
-        return share, resident / MIB, len(processes), threads, self._files, *moved
+        self._before, self._most = (at, cpu_s), cpu_s
+        if before is not None and at > before[0] and cpu_s >= before[1]:
+            used, whole = cpu_s - before[1], (at - before[0]) * self._cpus
+            share = 100 * used / whole if used < whole else 100.0
+        read, written = self._read_details(processes, besides, at) if detailed else self._still
+        return share, resident / MIB, count, threads, self._files, read, written
 
     def _read_details(self, processes: Sequence[TreeProcess], besides: Used, at: float) -> Sequence[float | None]:
         """Update the number of files; return MiB read and written since the last call."""
@@ -245,11 +240,12 @@ class TreeTotals:
 class NoTreeTotals:
     """Stands in for the tree of the tests in a run without tests."""
 
-    def row(self, *_: object) -> Sequence[Value]:
+    def row(self, *_: object) -> tuple[Value, ...]:
         """Return no values."""
         return NOTHING
 
 
+NO_PROCESSES: Sequence[TreeProcess] = ()
 EMPTY = (0.0, 0.0, 0, 0, 0, 0.0, 0.0)
 NOTHING = (None,) * (len(COLUMNS) // 2)
 
