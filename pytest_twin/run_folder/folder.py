@@ -31,7 +31,6 @@ from pytest_twin.run_folder.layout import (
 )
 from pytest_twin.run_folder.rotation import PARQUET, all_files, open_segments, prepare_append
 from pytest_twin.run_folder.tables import TEST_EVENT, Table
-from pytest_twin.run_folder.worker_parts import merged_text
 
 BRIEF_S = 10.0  # how long others may complete what is there
 LOOK_EVERY_S = 0.05
@@ -383,6 +382,8 @@ class RunFolder:
             parts = self.parts(name)
             if not parts:
                 continue
+            from pytest_twin.run_folder.worker_parts import merged_text
+
             if text := merged_text((self / name, *parts), HEADERS[name]):
                 self.write(name, text)
             for part in parts:
