@@ -65,6 +65,16 @@ def test_each_completed_row_is_handed_on_with_the_events_that_are_not_of_tests(f
     assert [(row["type"], row["detail"]) for row in left] == [("note", 'a "note"')]
 
 
+def test_a_load_that_another_applied_is_in_the_row_of_each_test_in_its_time(folder):
+    rows = [row_of("before", 0.2), row_of("a, b", 1.0, load="mem=1GiB"), row_of("c", 1.0, host="h2"), row_of("d", 3)]
+    (folder / TESTS).write_text(table_text(NAMES, rows), encoding="utf-8")
+    load = {"id": "l1", "type": "cpu", "target": "50%"}
+    events = [{**load, "event": "start", "elapsed_s": "1.5"}, {**load, "event": "end", "elapsed_s": "2.5"}]
+    (folder / ANNOTATIONS).write_text(table_text(HEADERS[ANNOTATIONS], events), encoding="utf-8")
+    finalize(folder, 1.0)
+    assert [row["load"] for row in folder.rows(TESTS)] == ["", "mem=1GiB cpu=50%", "", ""]
+
+
 def test_completing_takes_less_memory_than_the_table_itself(folder):
     text = table_text(NAMES, [row_of(f"test_a.py::test_it[{at}]") for at in range(20_000)])
     (folder / TESTS).write_text(text, encoding="utf-8")
