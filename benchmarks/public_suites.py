@@ -73,17 +73,20 @@ class Suite:
         _call("install it", self.python, "-m", "pip", "install", "-q", *needed)
 
     def run(self, name: str, flags: Sequence[str]) -> Run:
-        """Run the tests with these options."""
+        """Run the tests with these options, and read their outcomes."""
         report, recorded = self.folder / f"{name}.xml", self.folder / f"{name} report"
-        command = [self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *flags,
-                   f"--twin-report-dir={recorded}", "tests"]  # fmt: skip
         began = time.perf_counter()
-        done = subprocess.run(command, cwd=self.source, env=ENVIRONMENT, capture_output=True, text=True,
-                              timeout=LONGEST_S, check=False)  # fmt: skip
+        done = self.call(f"--junitxml={report}", *flags, f"--twin-report-dir={recorded}")
         took_s = time.perf_counter() - began
         if not report.exists():
-            raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout[-1000:]}{done.stderr[-1000:]}")
+            raise SystemExit(f"{name}: no report\n{done.stdout[-1000:]}{done.stderr[-1000:]}")
         return Run(outcomes(report), done.returncode, _rows(recorded / "tests.csv"), took_s)
+
+    def call(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        """Run pytest on the tests with these options."""
+        command = [self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *flags, "tests"]
+        return subprocess.run(command, cwd=self.source, env=ENVIRONMENT, capture_output=True, text=True,
+                              timeout=LONGEST_S, check=False)  # fmt: skip
 
 
 def outcomes(report: Path) -> Counter[tuple[str, str]]:

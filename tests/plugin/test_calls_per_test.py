@@ -31,9 +31,11 @@ COUNTS = """
         tests.append(calls[0])
         sys.setprofile(count)
 
-    def pytest_unconfigure():
+    def pytest_unconfigure(config):
         sys.setprofile(None)
-        pathlib.Path("counts.json").write_text(json.dumps([late - early for early, late in zip(tests, tests[1:])]))
+        worker = getattr(config, "workerinput", {}).get("workerid", "")
+        counts = [late - early for early, late in zip(tests, tests[1:])]
+        pathlib.Path(f"counts{worker}.json").write_text(json.dumps(counts))
 """
 BUDGET = '[[tool.pytest-twin.budgets]]\nduration = "60s"\n'
 PASSING = "import pytest\n@pytest.mark.parametrize('number', range(30))\ndef test_it(number): pass\n"
@@ -44,11 +46,11 @@ STARTING = PASSING.replace("pass\n", "open('newest', 'w').write(str(number))\n")
 def calls(pytester, few_plugins):
     """Runs trivial tests, and returns the median of the Python calls of pytest-twin between the starts of two."""
 
-    def run(tests: str, *options: str) -> int:
+    def run(tests: str, *options: str, worker: str = "") -> int:
         pytester.makeconftest(COUNTS)
         pytester.makepyfile(tests)
         pytester.runpytest_subprocess("-p", "no:cacheprovider", *options).assert_outcomes(passed=30)
-        counts = sorted(json.loads((pytester.path / "counts.json").read_text()))
+        counts = sorted(json.loads((pytester.path / f"counts{worker}.json").read_text()))
         return counts[len(counts) // 2]
 
     return run
@@ -71,3 +73,8 @@ def test_a_recorded_test_makes_few_calls(pytester, calls, tests, budget, most):
 
 def test_an_unused_plugin_makes_no_call_for_a_test(calls):
     assert calls(PASSING) == 0
+
+
+@pytest.mark.parametrize(("worker", "most"), [("", 22), ("gw0", 110)], ids=["controller", "worker"])
+def test_a_test_that_is_recorded_in_a_worker_makes_few_calls_in_each_process(calls, worker, most):
+    assert 5 < calls(PASSING, "--twin", "-n", "1", worker=worker) <= most
