@@ -143,7 +143,7 @@ class LinuxProcess:
             return False
         try:
             self.now = (
-                time.clock_gettime_ns(self._clock) / 1e9 + self._ended_s, self._resident, self._threads
+                time.clock_gettime(self._clock) + self._ended_s, self._resident, self._threads
             )  # fmt: skip
         except OSError:  # a zombie has no clock any more
             self.now = self._own_s + self._ended_s, self._resident, self._threads
@@ -155,7 +155,7 @@ class LinuxProcess:
         if len(fields) < 22:
             return False
         self._text, self._state = text, fields[0]
-        self.supervises = SUPERVISOR in text
+        self.supervises = text.find(SUPERVISOR) >= 0  # not `in`, which raises an exception within before it searches
         self._own_s = (int(fields[11]) + int(fields[12])) / TICKS
         self._ended_s = (int(fields[13]) + int(fields[14])) / TICKS
         self._threads, self._resident = int(fields[17]), int(fields[21]) * PAGE

@@ -197,7 +197,8 @@ class CgroupFigure:
 
 def cpu_s(text: bytes) -> float | None:
     """Return CPU seconds, from cpuacct.usage of version 1 or cpu.stat of version 2."""
-    return _scaled(_field(text, b"usage_usec"), 1e-6) if b"u" in text else _scaled(number(text), 1e-9)
+    is_second = text[:1] == b"u"  # not `in`, which raises an exception within before it searches bytes
+    return _scaled(_field(text, b"usage_usec"), 1e-6) if is_second else _scaled(number(text), 1e-9)
 
 
 def cache(text: bytes) -> int | None:
