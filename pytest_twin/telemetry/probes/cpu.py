@@ -58,7 +58,7 @@ class LinuxCpu:
         fields = self._stat.start().split(None, 9)
         if len(fields) < 9:
             return (None, self._logical, self._physical, None, None, None, None)
-        _, user, nice, system, idle, iowait, irq, softirq, steal, *_ = fields
+        _, user, nice, system, idle, iowait, irq, softirq, steal = fields[:9]
         waiting = int(iowait)
         counters = (
             int(idle) + waiting,

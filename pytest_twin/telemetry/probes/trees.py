@@ -167,7 +167,8 @@ class TreesProbe:
                 supervisors.append(pid)
             else:
                 found.append(process)
-                pending += process.children()
+                if children := process.children():
+                    pending += children
         return found, supervisors
 
     def _follow(self, supervisors: Sequence[int]) -> list[TreeProcess]:
@@ -233,7 +234,7 @@ class TreeTotals:
             None if read is None else (read + besides[1]) / MIB,
             None if written is None else (written + besides[2]) / MIB,
         )
-        self._still = [None if each is None else 0.0 for each in moved]
+        self._still = None if read is None else 0.0, None if written is None else 0.0
         return self._io.amounts(moved, at)
 
 
