@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from pytest_twin._system.stdlib import time
 
 
@@ -20,7 +22,7 @@ class Clock:
 
     def __init__(self, began: float, epoch: float) -> None:
         self.began, self.epoch = began, epoch
-        self._last = (-1000, "")  # the last second and its text; one assignment, for threads that share a clock
+        self._last = (-inf, "")  # the start of the last minute and its text; one assignment, for threads
 
     def elapsed(self, monotonic: float) -> float:
         """Return the seconds since the run began."""
@@ -28,14 +30,16 @@ class Clock:
 
     def stamp(self, elapsed: float) -> str:
         """Return a time as ISO 8601 in UTC with milliseconds."""
-        second, text = self._last
-        milli = int((self.epoch + elapsed) * 1000 + 0.5) - second  # `round` takes longer
-        if not 0 <= milli < 1000:
-            milli += second
-            second = milli // 1000
-            text, milli = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)), milli % 1000
-            self._last = (1000 * second, text)
-        return "%s.%03dZ" % (text, milli)  # noqa: UP031 - faster than an f-string
+        at = self.epoch + elapsed
+        start, text = self._last
+        second = at - start
+        if not 0 <= second < LAST_SECOND:
+            start = (at + 60 - LAST_SECOND) // 60 * 60
+            text = time.strftime("%Y-%m-%dT%H:%M:", time.gmtime(start))
+            self._last = (start, text)
+            second = max(0.0, at - start)
+        return "%s%06.3fZ" % (text, second)  # noqa: UP031 - faster than an f-string
 
 
 SAME_RUN_S = 0.1
+LAST_SECOND = 59.9995  # from here on it is rounded to the next minute

@@ -33,6 +33,12 @@ def test_stamps_go_on_within_a_second_and_into_the_next():
     ]
 
 
+def test_stamps_go_on_from_the_end_of_a_minute_into_the_next():
+    clock = Clock(began=0.0, epoch=1_760_149_859.0)
+    stamps = [clock.stamp(elapsed)[-10:] for elapsed in (0.9994, 0.9996, 1.0, 0.9994)]
+    assert stamps == ["30:59.999Z", "31:00.000Z", "31:00.000Z", "30:59.999Z"]
+
+
 @given(st.lists(st.floats(0, 1e7), max_size=5))
 def test_a_stamp_does_not_depend_on_those_before_it(moments):
     clock = Clock(began=1000.0, epoch=1_760_149_800.0)

@@ -125,7 +125,9 @@ class Cgroup:
     def _memory_used(self) -> float | None:
         """Return the memory less the inactive file cache, in GiB, as docker stats and the kubelet do."""
         usage, cache = self._usage.read(), self._cache.read()
-        return None if usage is None or cache is None else max(0, usage - cache) / GIB
+        if usage is None or cache is None:
+            return None
+        return (usage - cache) / GIB if usage > cache else 0.0
 
     def _update(self) -> None:
         """Update the usable CPUs, and find the groups again if a file of limits has changed."""

@@ -229,7 +229,7 @@ class TreeTotals:
 
     def _read_details(self, processes: Sequence[TreeProcess], besides: Used, at: float) -> Sequence[float | None]:
         """Update the number of files; return MiB read and written since the last call."""
-        self._files, read, written = _details(processes)
+        self._files, read, written = processes[0].details if len(processes) == 1 else _details(processes)
         moved = (
             None if read is None else (read + besides[1]) / MIB,
             None if written is None else (written + besides[2]) / MIB,
