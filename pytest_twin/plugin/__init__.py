@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.machinery import PathFinder
 
 TYPE_CHECKING = False
@@ -35,8 +36,7 @@ if PlainImport not in sys.meta_path:
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Register the hooks, unless they are: for a name in `pytest_plugins` pytest searches all installed packages."""
-    from pytest_twin.plugin import hooks
-
+    hooks = import_module(f"{__name__}.hooks")  # by its name, since it imports from here
     if not pluginmanager.is_registered(hooks):
         # `-p no:twin` blocks the entry point, and not this
         _ = pluginmanager.register(hooks, ENTRY_POINT) or pluginmanager.register(hooks)

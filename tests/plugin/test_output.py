@@ -359,6 +359,24 @@ def test_pytest_rewrites_no_assertions_of_the_plugin(pytester):
     assert (pytester.path / "rewritten").read_text() == "pytest_twin.plugin"
 
 
+def test_the_plugin_leaves_no_finder_of_modules_to_the_end_of_python(pytester):
+    """Python would keep all modules that can be reached from it, and clear them one by one."""
+    pytester.makeconftest("""
+        import atexit, pathlib, sys
+
+        def write():
+            pathlib.Path("finders").write_text(" ".join(getattr(each, "__module__", "") for each in sys.meta_path))
+
+        atexit.register(write)
+    """)
+    pytester.makepyfile("def test_it(): pass")
+    for flags in ([], ["--twin"]):
+        pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "pytest_twin.plugin", *flags)
+        finders = (pytester.path / "finders").read_text()
+        assert "importlib" in finders
+        assert "pytest" not in finders
+
+
 @pytest.mark.slow
 def test_a_killed_run_keeps_its_rows_and_leaves_no_process(pytester, left, eventually, eventually_gone):
     pytester.makepyfile("""
