@@ -65,9 +65,6 @@ class CellFormatter:
     """Formats the values of some columns as cells; a missing value is an empty cell, never zero.
 
     Most rows lack the same values, so one format string writes them all.
-
-    Attributes:
-        complete: The format string of a row without missing values.
     """
 
     def __init__(self, columns: Sequence[Column], end: str = "") -> None:
@@ -78,7 +75,6 @@ class CellFormatter:
             end: What follows the last cell.
         """
         self._formats = ["%s" if column.digits is None else f"%.{column.digits}f" for column in columns]
-        self.complete = ",".join(self._formats) + end
         self._end = end
         self._format = ""
         self._missing = self._texts = picker(())

@@ -9,7 +9,7 @@ from pytest_twin._system.clock import monotonic
 from pytest_twin._system.stdlib import os
 from pytest_twin.model import attempt_row as figures
 from pytest_twin.model import event
-from pytest_twin.model.columns import CellFormatter, Column
+from pytest_twin.model.columns import CellFormatter
 from pytest_twin.model.csv_text import cell
 from pytest_twin.recording.outcome import PASSED, combine_phases
 from pytest_twin.run_folder.layout import folder_of_test
@@ -31,13 +31,7 @@ UNKNOWN_FIGURES: Sequence[float | None] = (None,) * len(figures.EXACT)
 UNKNOWN_MEMORY = figures.memory_figures(None, None, None)
 NO_CHILDREN = UNKNOWN_CHILDREN._replace(peak=inf)  # no later peak counts as higher
 NO_CONSTRAINTS = figures.ConstraintFigures()
-RARE = {"children_peak_memory_MB", figures.TREE_PEAK, "throttled_s"}  # columns that are formatted before, mostly empty
-CELLS = CellFormatter([
-    Column(column.name, "", "", None) if column.name in RARE else column
-    for column in figures.COLUMNS
-    if column.name != event.HOST  # it is in `place`
-])  # fmt: skip
-ROW = CELLS.complete + "\n"
+CELLS = CellFormatter([column for column in figures.COLUMNS if column.name != event.HOST], "\n")  # it is in `place`
 
 
 class RecordedAttempt:
@@ -257,7 +251,6 @@ class RecordedAttempt:
         zero = self._recording.clock.began + began
         set_up, call, teardown = phases.get("setup"), phases.get("call"), phases.get("teardown")
         _, before, growth, kept = self._memory
-        user, system, children, peak, largest, read, written, switches, faults = self._exact
         verdict = self.verdict if self.verdict in figures.WITHIN_BUDGET else cell(self.verdict)
         values = (
             self._cell, self.number, self._recording.place, outcome, self._stamp,
@@ -265,15 +258,12 @@ class RecordedAttempt:
             None if set_up is None else set_up[2] - set_up[0],
             None if call is None else call[2] - call[0],
             None if teardown is None else teardown[2] - teardown[0],
-            user, system, children, peak, "" if largest is None else f"{largest:.3f}", read, written, switches, faults,
+            *self._exact,
             self.load and cell(self.load), verdict, folder and cell(folder),
-            "", before, growth, kept, "" if throttled is None else f"{throttled:.6f}", text and cell(text),
+            None, before, growth, kept, throttled, text and cell(text),
             None if set_up is None else set_up[0] - zero,
             None if call is None else call[0] - zero,
             None if teardown is None else teardown[0] - zero,
             self._cpu_wait_s,
         )  # fmt: skip
-        try:
-            return ROW % values
-        except TypeError:  # other cells are empty, too
-            return CELLS.line(values) + "\n"
+        return CELLS.line(values)
