@@ -181,7 +181,7 @@ class ChildCounters(NamedTuple):
     written: float | None
 
 
-class ResidentBytes(NamedTuple):
+class ResidentBytes:
     """Resident memory of the test process in bytes; None where the platform does not report it.
 
     Attributes:
@@ -190,9 +190,8 @@ class ResidentBytes(NamedTuple):
         after: At the end of the test.
     """
 
-    before: int | None
-    mark: int | None
-    after: int | None
+    def __init__(self, before: int | None, mark: int | None, after: int | None) -> None:
+        self.before, self.mark, self.after = before, mark, after
 
     @property
     def peak(self) -> int | None:
@@ -205,7 +204,7 @@ class ResidentBytes(NamedTuple):
         return growth(self.peak, self.before)
 
 
-class ChildStarts(NamedTuple):
+class ChildStarts:
     """A reading that tells, compared with a later one, whether child processes were started.
 
     Attributes:
@@ -213,8 +212,8 @@ class ChildStarts(NamedTuple):
         living: The child processes, ended or not; None where the platform does not report them.
     """
 
-    ended: float
-    living: frozenset[int] | None
+    def __init__(self, ended: float, living: frozenset[int] | None) -> None:
+        self.ended, self.living = ended, living
 
     def since(self, earlier: ChildStarts) -> float | None:
         """Return 1 if there were new children, 0 if not, and None if an earlier child ended, which hides others."""
