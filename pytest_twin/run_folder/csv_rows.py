@@ -71,7 +71,7 @@ def read_rows_with(path: Path, column: str, values: Container[str]) -> Iterator[
     """
     table = read_cells(path)
     _, names = next(table, ("", [column]))
-    place = names.index(column)
+    place = _place_of(column, names)
     for _, cells in table:
         if cells[place] in values:
             yield dict(zip(names, cells, strict=True))
@@ -85,9 +85,15 @@ def read_columns(path: Path, columns: Sequence[str]) -> Iterator[Sequence[str]]:
     """
     table = read_cells(path)
     _, names = next(table, ("", columns))
-    pick = itemgetter(*map(names.index, columns))
+    pick = itemgetter(*[_place_of(column, names) for column in columns])
     for _, cells in table:
         yield pick(cells)
+
+
+def _place_of(column: str, names: Sequence[str]) -> int:
+    if column not in names:
+        raise ValueError(f"has no column {column}")
+    return names.index(column)
 
 
 class SampledColumn:

@@ -26,9 +26,7 @@ def merged_text(paths: Iterable[Path], columns: Sequence[str]) -> str:
         OSError: A file cannot be read.
         ValueError: A file is not CSV.
     """
-    times: dict[
-        str, Time
-    ] = {}  # of each line; one that appears twice is one: a process that merged may have been killed
+    times: dict[str, Time] = {}  # of each line; one that appears twice is one: who merged may have been killed
     for path in paths:
         table = read_cells(path)
         _, names = next(table, ("", []))
@@ -47,9 +45,8 @@ def _time_reader(names: Sequence[str]) -> Callable[[Sequence[str]], Time]:
 
     In old files, seconds of an appended recording begin anew.
     """
-    stamp, elapsed = (
-        next((names.index(name) for name in some if name in names), None) for some in (STAMPS, (ELAPSED,))
-    )
+    stamp = next((names.index(name) for name in STAMPS if name in names), None)
+    elapsed = names.index(ELAPSED) if ELAPSED in names else None
 
     def time_of(cells: Sequence[str]) -> Time:
         return "" if stamp is None else cells[stamp], 0.0 if elapsed is None else float(cells[elapsed] or 0)
