@@ -106,7 +106,7 @@ class RuntestHooks(HookObject):
             result = yield
         except BaseException as error:
             borders += monotonic(), read_self()
-            self._set_outcome(item, "setup", error)
+            self._set_outcome_by_error(item, "setup", error)
             raise
         borders += monotonic(), read_self()
         if self._run.publishes_events:
@@ -129,7 +129,7 @@ class RuntestHooks(HookObject):
             result = yield
         except BaseException as error:
             borders += monotonic(), read_self()
-            self._set_outcome(item, "call", error)
+            self._set_outcome_by_error(item, "call", error)
             raise
         borders += monotonic(), read_self()
         return result
@@ -143,7 +143,7 @@ class RuntestHooks(HookObject):
         with self.guard:
             self._run.publish_events()
 
-    def _set_outcome(self, item: pytest.Item, phase: str, error: BaseException) -> None:
+    def _set_outcome_by_error(self, item: pytest.Item, phase: str, error: BaseException) -> None:
         """Set the outcome of a phase that raised an exception: there may be no report of it."""
         running = self._running.get(id(item))
         if running is not None:
@@ -219,7 +219,7 @@ class RuntestHooks(HookObject):
             result = yield
         except BaseException as error:
             borders += monotonic(), read_self()
-            self._set_outcome(item, "teardown", error)
+            self._set_outcome_by_error(item, "teardown", error)
             self._finish(item)
             raise
         borders += monotonic(), read_self()
@@ -248,7 +248,7 @@ class RuntestHooks(HookObject):
                     or hasattr(report, "wasxfail")
                     or (phase == "call" and report.user_properties)
                 ):
-                    _set_outcome(attempt, report)
+                    _set_outcome_by_report(attempt, report)
                     if report.outcome == FAILED:
                         self._describe_failure(item, call, report, attempt)
                 if phase == "teardown":
@@ -271,7 +271,7 @@ class RuntestHooks(HookObject):
             if report.when == "call" and result in REPORT_OUTCOMES:
                 for item, attempt in self._running.values():
                     if attempt.phase_outcomes.get("call", PASSED) != result and item.nodeid == report.nodeid:
-                        _set_outcome(attempt, report)
+                        _set_outcome_by_report(attempt, report)
             if self._is_worker:  # its failures come to the controller
                 if report.user_properties:
                     pack(report.user_properties)
@@ -330,7 +330,7 @@ class RuntestHooks(HookObject):
         return f"{settings.report_dir}{os.sep}{attempt.folder if kept else TESTS}"
 
 
-def _set_outcome(attempt: RecordedAttempt, report: pytest.TestReport) -> None:
+def _set_outcome_by_report(attempt: RecordedAttempt, report: pytest.TestReport) -> None:
     """Set the outcome of a phase by its report, and add the figures so far to the report of a body that failed.
 
     The JUnit file has a test case of its own for such a failure if the teardown fails too.
