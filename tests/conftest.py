@@ -111,6 +111,7 @@ def interrupted() -> Callable[[Callable[[], object], int], bool]:
             return trace
 
         gc.disable()  # hypothesis has a callback there, in which an interrupt would be lost
+        sys._getframe().f_trace_opcodes = True  # Python 3.12 asks for it when the trace function is set
         sys.settrace(trace)
         try:
             function()
@@ -137,6 +138,7 @@ def instructions() -> Callable[[Callable[[], object]], int]:
             found[0] += event == "opcode"
             return trace
 
+        sys._getframe().f_trace_opcodes = True  # Python 3.12 asks for it when the trace function is set
         sys.settrace(trace)
         try:
             function()

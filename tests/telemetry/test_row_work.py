@@ -65,6 +65,7 @@ class WorkCounter:
         self._begin()
         before = sys.gettrace(), sys.getprofile()
         sys.setprofile(self._profile)
+        sys._getframe().f_trace_opcodes = True  # Python 3.12 asks for it when the trace function is set
         sys.settrace(self._trace)
         try:
             call()
@@ -104,7 +105,7 @@ def work(monkeypatch):
 @pytest.mark.parametrize("rows", MOST, ids=["often", "seldom"])
 def test_a_row_takes_no_more_code_and_files_than_it_did(work, rows):
     least = Work(*map(min, zip(*(work[number] for number in rows), strict=True)))
-    assert [taken <= most for taken, most in zip(least, MOST[rows], strict=True)] == [True] * len(least), least
+    assert [0 < taken <= most for taken, most in zip(least, MOST[rows], strict=True)] == [True] * len(least), least
 
 
 def test_the_check_for_a_suspended_machine_opens_no_file(monkeypatch):
