@@ -133,7 +133,7 @@ def pytest_unconfigure() -> None:
 
     It clears such modules one by one then, which takes 6 ms more than to collect them as garbage.
     """
-    with suppress(ValueError):  # another session of this process has removed it
+    with suppress(ValueError):  # pytest ran in this interpreter before, and it was removed then
         sys.meta_path.remove(PlainImport)
 
 
