@@ -181,29 +181,6 @@ class ChildCounters(NamedTuple):
     written: float | None
 
 
-class ResidentBytes:
-    """Resident memory of the test process in bytes; None where the platform does not report it.
-
-    Attributes:
-        before: At the start of the test.
-        mark: The kernel's high-water mark since then.
-        after: At the end of the test.
-    """
-
-    def __init__(self, before: int | None, mark: int | None, after: int | None) -> None:
-        self.before, self.mark, self.after = before, mark, after
-
-    @property
-    def peak(self) -> int | None:
-        """The highest value; the kernel's mark lags behind, so it is at least the highest value that was read."""
-        return None if self.mark is None else max(self.mark, self.before or 0, self.after or 0)
-
-    @property
-    def growth(self) -> float | None:
-        """The peak minus the memory at the start of the test."""
-        return growth(self.peak, self.before)
-
-
 class ChildStarts:
     """A reading that tells, compared with a later one, whether child processes were started.
 
@@ -226,21 +203,32 @@ class ChildStarts:
         return None if earlier.living - self.living else 1.0
 
 
+def peak_resident(before: int | None, mark: int | None, after: int | None) -> int | None:
+    """Return the peak of resident memory in bytes; None where the platform does not report it.
+
+    The kernel's mark lags behind, so the peak is at least the highest value that was read.
+
+    Args:
+        before: The resident memory in bytes at the start of the test.
+        mark: The kernel's high-water mark since then.
+        after: The resident memory at the end of the test.
+    """
+    return None if mark is None else max(mark, before or 0, after or 0)
+
+
 def memory_figures(
     before: int | None, mark: int | None, after: int | None
 ) -> tuple[float | None, float | None, float | None, float | None]:
-    """Return the peak, and the figures of `MEMORY`, in the units of the table; the parameters are of `ResidentBytes`.
+    """Return the peak, and the figures of `MEMORY`, in the units of the table; the parameters are of `peak_resident`.
 
     What the test kept, the last of them, is negative if it freed memory.
     """
-    if before is None:
-        return None if mark is None else max(mark, after or 0) / MIB, None, None, None
-    peak = None if mark is None else max(mark, before, after or 0)
+    peak = peak_resident(before, mark, after)
     return (
         None if peak is None else peak / MIB,
-        before / MIB,
-        None if peak is None else (peak - before) / MIB,
-        None if after is None else (after - before) / MIB,
+        None if before is None else before / MIB,
+        None if peak is None or before is None else (peak - before) / MIB,
+        None if after is None or before is None else (after - before) / MIB,
     )
 
 
@@ -257,7 +245,7 @@ def exact_figures(
     """
     user, system, switches, faults, read, written = usage
     largest, children_s = None, 0.0 if ended.cpu_s is not None else None
-    if began is not ended and began != ended:  # there were children
+    if began != ended:  # there were children
         # Linux: a program begins with the mark of the process that started it (exec_mmap in fs/exec.c), not its own
         if (ended.peak or 0) > max(began.peak or 0, (peak or 0) * MIB):
             largest = (ended.peak or 0) / MIB

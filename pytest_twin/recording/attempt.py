@@ -187,9 +187,9 @@ class RecordedAttempt:
     def _read_body_usage(self) -> PhaseUsage:
         return self._recording.process_counters.usage([self.borders["call"]])
 
-    def _keep_peak(self) -> None:
+    def _keep_peak(self, at_least: int = 0) -> None:
         try:
-            peak = self._recording.process_counters.peak_bytes() or 0
+            peak = self._recording.process_counters.peak_bytes(at_least) or 0
         except Exception as error:  # noqa: BLE001
             self._recording.guard.report(error)
             return
@@ -199,7 +199,6 @@ class RecordedAttempt:
         """Compute its figures so far, and return those that pytest's reports carry as properties."""
         recording, before = self._recording, self._resident_before
         after, children, waited, usage = None, UNKNOWN_CHILDREN, None, figures.UNKNOWN_USAGE
-        peak = self._earlier_peak
         if 2 in map(len, self.borders.values()):
             self._end_open_phases()
         try:
@@ -207,15 +206,14 @@ class RecordedAttempt:
             counters = recording.process_counters
             after, children, waited = counters.end_test()
             usage = counters.usage(self.borders.values())
-            latest = counters.peak_bytes(max(before or 0, after or 0))
-            peak = max(latest or 0, peak or 0) or None
             if self._border is not None:
                 self._constraints = recording.constraints.figures_since(self._border)
         except Exception as error:  # noqa: BLE001 - it must not reach the test
             recording.guard.report(error)
+        self._keep_peak(max(before or 0, after or 0))
         if self._is_interrupted:  # it had no chance to give back what it holds
             after = None
-        self._memory = figures.memory_figures(before, peak, after)
+        self._memory = figures.memory_figures(before, self._earlier_peak, after)
         self._exact = figures.exact_figures(usage, self._children, children, self._memory[0])
         if waited is not None and self._waited_before is not None:
             self._cpu_wait_s = (waited - self._waited_before) / 1e9

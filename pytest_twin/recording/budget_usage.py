@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_twin.analysis.budgets.budget import ResourceUsage
-from pytest_twin.model.attempt_row import UNKNOWN_USAGE, ResidentBytes, add, children_cpu_s, growth
+from pytest_twin.model.attempt_row import UNKNOWN_USAGE, add, children_cpu_s, growth, peak_resident
 from pytest_twin.telemetry.process_counters import seconds_since_boot
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class BudgetUsage:
             cpu_seconds=used.cpu_s, duration=wall_s, context_switches=used.switches, major_faults=used.faults
         )
         if self._has_memory:
-            resident = ResidentBytes(self._resident, counters.peak_bytes(), counters.resident_bytes())
-            usage = usage._replace(peak_memory=resident.peak, memory_growth=resident.growth)
+            peak = peak_resident(self._resident, counters.peak_bytes(), counters.resident_bytes())
+            usage = usage._replace(peak_memory=peak, memory_growth=growth(peak, self._resident))
         if self._children is None:
             return usage
         children, offspring = counters.read_children(), counters.read_child_starts()
