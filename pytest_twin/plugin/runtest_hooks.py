@@ -109,8 +109,7 @@ class RuntestHooks(HookObject):
             self._set_outcome_by_error(item, "setup", error)
             raise
         borders += monotonic(), read_self()
-        if self._run.publishes_events:
-            self._publish_events()
+        self._publish_events()
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -140,8 +139,10 @@ class RuntestHooks(HookObject):
             self._run.find_listeners()
 
     def _publish_events(self) -> None:
-        with self.guard:
-            self._run.publish_events()
+        recording = self._run.recording
+        if recording is not None and recording.keeps_events:
+            with self.guard:
+                self._run.publish_events()
 
     def _set_outcome_by_error(self, item: pytest.Item, phase: str, error: BaseException) -> None:
         """Set the outcome of a phase that raised an exception: there may be no report of it."""
@@ -253,8 +254,7 @@ class RuntestHooks(HookObject):
                         self._describe_failure(item, call, report, attempt)
                 if phase == "teardown":
                     self._run.end_attempt(item, attempt)
-                    if self._run.publishes_events:
-                        self._publish_events()
+                    self._publish_events()
         except Exception as error:
             if not self.guard.absorb(error):
                 raise

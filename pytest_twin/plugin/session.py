@@ -87,7 +87,6 @@ class RecordedSession:
         items: The tests that use a marker or a fixture of pytest-twin, or have a budget of the configuration.
         running: The tests that are running, rarely more than one, with their attempts; by the `id` of the test, since
             its hash takes longer.
-        publishes_events: Whether another plugin has a hook for the events.
         guard: Keeps internal errors from the tests.
     """
 
@@ -121,7 +120,6 @@ class RecordedSession:
         self.baseline: BaselineComparison | None = None
         self.reports: list[str] = []
         self.messages: list[str] = []
-        self.publishes_events = False
         self._prepared: Recording | None = None
         self._schedule_hooks: SessionScheduleHooks | None = None
         self.constraint_hooks: SessionConstraintHooks | None = None
@@ -318,10 +316,8 @@ class RecordedSession:
         """Return the attempt of a test that begins a phase: a new one where a plugin runs that phase again."""
         running = self.running.get(id(item))
         attempt = running[1] if running is not None else self.begin_attempt(item)
-        return self._begin_again(item, attempt) if phase in attempt.borders else attempt
-
-    def _begin_again(self, item: pytest.Item, attempt: RecordedAttempt) -> RecordedAttempt:
-        """End an attempt, and begin the next one."""
+        if phase not in attempt.borders:
+            return attempt
         if "teardown" not in attempt.borders:
             attempt.finish()
         self.end_attempt(item, attempt)
@@ -382,12 +378,11 @@ class RecordedSession:
     def find_listeners(self) -> None:
         """Keep events for `publish_events` only if a plugin has a hook for them."""
         if self.recording is not None:
-            self.publishes_events = bool(self.config.hook.pytest_twin_event.get_hookimpls())
-            self.recording.keeps_events = self.publishes_events
+            self.recording.keeps_events = bool(self.config.hook.pytest_twin_event.get_hookimpls())
 
     def publish_events(self) -> None:
         """Call the hook ``pytest_twin_event`` of other plugins with the events since the last call."""
-        if self.recording is not None and self.publishes_events:
+        if self.recording is not None and self.recording.keeps_events:
             for event in self.recording.take_events():
                 self.config.hook.pytest_twin_event(event=event, config=self.config)
 
