@@ -66,11 +66,9 @@ class ProcFile:
         if fd < 0:
             return b""
         try:
-            text = pread(fd, AT_ONCE, 0)
-            if len(text) >= WHOLE_BELOW:
-                part = text
-                while len(part) >= WHOLE_BELOW:
-                    text += (part := pread(fd, AT_ONCE, len(text)))
+            text = part = pread(fd, AT_ONCE, 0)
+            while len(part) >= WHOLE_BELOW:
+                text += (part := pread(fd, AT_ONCE, len(text)))
         except OSError:
             return b""
         return text

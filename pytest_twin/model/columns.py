@@ -102,8 +102,8 @@ class CellFormatter:
         ]
         is_text_for_number = any(own == "%s" != form for own, form in zip(formats, self._formats, strict=True))
         self._format = ",".join(formats) + self._end
-        self._missing = picker(2 * [place for place, value in enumerate(values) if value is None])  # 2 *: never one
-        self._texts = picker(2 * [place for place, own in enumerate(formats) if own == "%s"])
+        self._missing = picker([place for place, value in enumerate(values) if value is None])
+        self._texts = picker([place for place, own in enumerate(formats) if own == "%s"])
         self._nothing = None if is_text_for_number else self._missing(values)  # fit again: it may be a number next time
 
 

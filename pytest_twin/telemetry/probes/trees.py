@@ -115,9 +115,8 @@ class TreesProbe:
         cpus = os.cpu_count() or 1
         self._tests, self._stress = TreeTotals(cpus) if context.has_tests else NoTreeTotals(), TreeTotals(cpus)
         self._supervisors: dict[int, list[float | None]] = {}  # CPU and I/O of the tree of each
-        # CPU and I/O of ended supervisors: in the counters of their parent, but of no test; and what to subtract there
+        # CPU and I/O of ended supervisors: in the counters of their parent, but of no test
         self._reaped: Used = (0.0, 0.0, 0.0)
-        self._besides: Used = self._reaped
         self._due = self._walk_at = float("-inf")
         self._last: Sequence[Value] = ()  # the values of the last walk, without amounts
         self._pid = os.getpid()
@@ -133,7 +132,8 @@ class TreesProbe:
         self._source.refresh(detailed)
         tests, supervisors = self._walk(self._roots)
         stress = self._follow(supervisors) if supervisors or self._supervisors else NO_PROCESSES
-        values = self._tests.row(tests, self._besides, at, detailed) + self._stress.row(
+        cpu_s, read, written = self._reaped
+        values = self._tests.row(tests, (-cpu_s, -read, -written), at, detailed) + self._stress.row(
             stress, self._reaped, at, detailed
         )
         if (count := len(tests) + len(stress)) > ALWAYS_READ:
@@ -182,7 +182,7 @@ class TreesProbe:
         for pid, before in self._supervisors.items():
             if pid not in used:  # an unknown figure counts as 0, or the sums would stay unknown
                 cpu_s, read, written = (one + (other or 0) for one, other in zip(self._reaped, before, strict=True))
-                self._reaped, self._besides = (cpu_s, read, written), (-cpu_s, -read, -written)
+                self._reaped = cpu_s, read, written
         self._supervisors = used
         return found
 
